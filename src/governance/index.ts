@@ -1,0 +1,4 @@
+export { decideApproval, matchQuorum } from './approval.ts';
+export type { Approval, ApprovalGate, ApprovalRule } from './approval.ts';
+export { Freeze, decideFreeze, nextOpening } from './freeze.ts';
+export type { NamedFreeze } from './freeze.ts';
