@@ -40,6 +40,13 @@ export function isEnded(state: DeploymentState): boolean {
   return deploymentTransitions[state].length === 0;
 }
 
+/** Something a person asked for, with their reason: it is acted on at the run's next step. */
+export interface PersonRequest {
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Date;
+}
+
 /** What will run and how it will be brought in: fixed when the deployment begins, whatever is applied afterwards. */
 export interface DeploymentPlan {
   readonly stage: Stage;

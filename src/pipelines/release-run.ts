@@ -2,7 +2,7 @@ import type { Decision, Reason } from '../platform/decision.ts';
 import { every } from '../platform/decision.ts';
 import type { Candidate, CandidateContent, Release } from '../planning/index.ts';
 import { candidateDigest } from '../planning/index.ts';
-import type { Deployment } from './deployment.ts';
+import type { Deployment, PersonRequest } from './deployment.ts';
 import { isEnded } from './deployment.ts';
 import type { DeploymentAction, DeploymentFacts } from './rollout.ts';
 import { nextDeploymentAction } from './rollout.ts';
@@ -20,12 +20,6 @@ export const runTransitions = {
   failed: [],
   cancelled: [],
 } as const satisfies Record<RunState, readonly RunState[]>;
-
-export interface PersonRequest {
-  readonly by: string;
-  readonly reason: string;
-  readonly at: Date;
-}
 
 export interface ReleaseRun {
   readonly release: string;

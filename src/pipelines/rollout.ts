@@ -1,9 +1,8 @@
 import type { Decision, Reason } from '../platform/decision.ts';
 import type { ProbeResult } from '../validation/index.ts';
 import { decideHealth, decideSoak, nextProbeAt } from '../validation/index.ts';
-import type { Deployment } from './deployment.ts';
+import type { Deployment, PersonRequest } from './deployment.ts';
 import { weightsOf } from './deployment.ts';
-import type { PersonRequest } from './release-run.ts';
 
 /** What the judge said last about the present canary step. */
 export interface AnalysisFacts {
