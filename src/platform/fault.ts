@@ -6,6 +6,8 @@
 export interface FaultItem {
   /** RFC 6901 pointer into the input. */
   readonly pointer?: string;
+  /** Which of several input files. */
+  readonly file?: string;
   readonly line?: number;
   readonly column?: number;
   readonly code?: string;

@@ -5,4 +5,6 @@ export interface Principal {
   readonly emails: readonly string[];
   readonly roles: readonly string[];
   readonly permissions: ReadonlySet<string>;
+  /** The person a bot acts for, as its Principal resource says: goes into `Change.onBehalfOf`. */
+  readonly actsFor?: string;
 }

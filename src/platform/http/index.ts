@@ -1,0 +1,13 @@
+export { createHttp } from './http.api.ts';
+export type { HttpDeps } from './http.api.ts';
+export type { Authenticate, ListedRoute } from './access.api.ts';
+export { mountRoutes } from './mount.api.ts';
+export type { MountDeps } from './mount.api.ts';
+export { read, stream, write } from './route.ts';
+export type { Answer, Call, Route, StreamCall, StreamedEvent } from './route.ts';
+export { decodeCursor, encodeCursor, pageFrom, pageOf, pageQuery } from './page.ts';
+export type { Page } from './page.ts';
+export { entityTag, requireVersion } from './version.ts';
+export type { IfMatch } from './version.ts';
+export { healthRoutes } from './health.api.ts';
+export type { HttpSettings } from './settings.ts';

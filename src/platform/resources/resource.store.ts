@@ -1,0 +1,120 @@
+import type { Selectable } from 'kysely';
+import type { Reader } from '../database/database.ts';
+import { Fault } from '../fault.ts';
+import { schemaFaults } from '../schema-fault.ts';
+import type { Labels, ResourceKind, StoredResource } from './resource.ts';
+
+export type ResourceTable = {
+  readonly kind: string;
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly labels: Labels;
+  readonly spec: unknown;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly updated_by: string;
+};
+export type ResourceVersionTable = {
+  readonly kind: string;
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly labels: Labels;
+  readonly spec: unknown;
+  readonly deleted: boolean;
+  readonly at: Date;
+  readonly actor: string;
+};
+export type ResourceTables = { readonly resource: ResourceTable; readonly resource_version: ResourceVersionTable };
+
+/** The resource in force, or undefined. */
+export async function findResource<Spec>(
+  reader: Reader,
+  kind: ResourceKind<Spec>,
+  name: string,
+): Promise<StoredResource<Spec> | undefined> {
+  const row = await reader
+    .withTables<ResourceTables>()
+    .selectFrom('resource')
+    .selectAll()
+    .where('kind', '=', kind.kind)
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return row && resourceOf(kind, row);
+}
+
+/** The resource in force; a Fault 404 `resource.unknown` when there is none. */
+export async function loadResource<Spec>(reader: Reader, kind: ResourceKind<Spec>, name: string): Promise<StoredResource<Spec>> {
+  const found = await findResource(reader, kind, name);
+  if (found) return found;
+  throw unknownResource(kind.kind, name);
+}
+
+/** All resources of a kind in force, by name. */
+export async function listResources<Spec>(reader: Reader, kind: ResourceKind<Spec>): Promise<readonly StoredResource<Spec>[]> {
+  const rows = await reader
+    .withTables<ResourceTables>()
+    .selectFrom('resource')
+    .selectAll()
+    .where('kind', '=', kind.kind)
+    .orderBy('name')
+    .execute();
+  return rows.map((row) => resourceOf(kind, row));
+}
+
+/** A version that is or was in force; a running release keeps the version it began with. Undefined when there was none. */
+export async function findResourceVersion<Spec>(
+  reader: Reader,
+  kind: ResourceKind<Spec>,
+  name: string,
+  version: number,
+): Promise<StoredResource<Spec> | undefined> {
+  const row = await reader
+    .withTables<ResourceTables>()
+    .selectFrom('resource_version')
+    .selectAll()
+    .where('kind', '=', kind.kind)
+    .where('name', '=', name)
+    .where('version', '=', version)
+    .where('deleted', '=', false)
+    .executeTakeFirst();
+  return row && resourceOf(kind, { ...row, created_at: row.at, updated_at: row.at, updated_by: row.actor });
+}
+
+export function unknownResource(kind: string, name: string): Fault {
+  return new Fault({
+    code: 'resource.unknown',
+    status: 404,
+    message: `expected a ${kind} named ${name}, got none`,
+    remedy: `List what there is: tidegate get ${kind.toLowerCase()}`,
+  });
+}
+
+/** Read through the kind's schema, so that fields added since it was stored have their defaults. */
+function resourceOf<Spec>(kind: ResourceKind<Spec>, row: Selectable<ResourceTable>): StoredResource<Spec> {
+  const spec = kind.spec.safeParse(row.spec);
+  if (spec.success) return { ...rowOf(row), spec: spec.data };
+  throw new Fault({
+    code: 'resource.outdated',
+    status: 500,
+    message: `expected the stored ${row.kind} ${row.name} (version ${row.version}) to satisfy the schema of this release of Tidegate, got one from before`,
+    remedy: 'Correct the file and apply it again.',
+    faults: schemaFaults(spec.error, row.spec).map(({ path: _path, ...fault }) => fault),
+  });
+}
+
+/** The row as it is, for those who show or compare it. */
+export function rowOf(row: Selectable<ResourceTable>): StoredResource {
+  return {
+    kind: row.kind,
+    name: row.name,
+    labels: row.labels,
+    spec: row.spec,
+    version: row.version,
+    digest: row.digest,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    updatedBy: row.updated_by,
+  };
+}
