@@ -15,7 +15,7 @@ export function healthRoutes({ db }: { readonly db: Database }): readonly Route[
       access: 'public',
       summary: 'Whether this process is alive',
       result: Alive,
-      handle: async () => ({ body: { status: 'ok' } }),
+      handle: async (_call) => ({ body: { status: 'ok' } }),
     }),
     read({
       path: '/readyz',
@@ -23,7 +23,7 @@ export function healthRoutes({ db }: { readonly db: Database }): readonly Route[
       access: 'public',
       summary: 'Whether this process can serve: it reaches its database',
       result: Alive,
-      handle: async () => {
+      handle: async (_call) => {
         await sql`select 1`.execute(db);
         return { body: { status: 'ok' } };
       },

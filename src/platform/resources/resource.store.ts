@@ -1,5 +1,5 @@
-import type { Selectable } from 'kysely';
-import type { Reader } from '../database/database.ts';
+import { sql } from 'kysely';
+import type { Reader, Transaction } from '../database/database.ts';
 import { Fault } from '../fault.ts';
 import { schemaFaults } from '../schema-fault.ts';
 import type { Labels, ResourceKind, StoredResource } from './resource.ts';
@@ -28,45 +28,57 @@ export type ResourceVersionTable = {
 };
 export type ResourceTables = { readonly resource: ResourceTable; readonly resource_version: ResourceVersionTable };
 
+/** A kind with its schema (the spec comes typed, with defaults filled in), or only its name (the spec comes as stored). */
+type KindOf<Spec> = ResourceKind<Spec> | string;
+
+/** Held until the transaction ends: readers share it, an apply has it alone. Take it before reading what a decision rests on. */
+export async function lockResources(tx: Transaction, mode: 'read' | 'write'): Promise<void> {
+  const lock =
+    mode === 'read'
+      ? sql`pg_advisory_xact_lock_shared(hashtextextended('tidegate resources', 0))`
+      : sql`pg_advisory_xact_lock(hashtextextended('tidegate resources', 0))`;
+  await sql`select ${lock}`.execute(tx);
+}
+
 /** The resource in force, or undefined. */
-export async function findResource<Spec>(
+export async function findResource<Spec = unknown>(
   reader: Reader,
-  kind: ResourceKind<Spec>,
+  kind: KindOf<Spec>,
   name: string,
 ): Promise<StoredResource<Spec> | undefined> {
   const row = await reader
     .withTables<ResourceTables>()
     .selectFrom('resource')
     .selectAll()
-    .where('kind', '=', kind.kind)
+    .where('kind', '=', nameOfKind(kind))
     .where('name', '=', name)
     .executeTakeFirst();
   return row && resourceOf(kind, row);
 }
 
 /** The resource in force; a Fault 404 `resource.unknown` when there is none. */
-export async function loadResource<Spec>(reader: Reader, kind: ResourceKind<Spec>, name: string): Promise<StoredResource<Spec>> {
+export async function loadResource<Spec = unknown>(reader: Reader, kind: KindOf<Spec>, name: string): Promise<StoredResource<Spec>> {
   const found = await findResource(reader, kind, name);
   if (found) return found;
-  throw unknownResource(kind.kind, name);
+  throw unknownResource(nameOfKind(kind), name);
 }
 
 /** All resources of a kind in force, by name. */
-export async function listResources<Spec>(reader: Reader, kind: ResourceKind<Spec>): Promise<readonly StoredResource<Spec>[]> {
+export async function listResources<Spec = unknown>(reader: Reader, kind: KindOf<Spec>): Promise<readonly StoredResource<Spec>[]> {
   const rows = await reader
     .withTables<ResourceTables>()
     .selectFrom('resource')
     .selectAll()
-    .where('kind', '=', kind.kind)
+    .where('kind', '=', nameOfKind(kind))
     .orderBy('name')
     .execute();
   return rows.map((row) => resourceOf(kind, row));
 }
 
 /** A version that is or was in force; a running release keeps the version it began with. Undefined when there was none. */
-export async function findResourceVersion<Spec>(
+export async function findResourceVersion<Spec = unknown>(
   reader: Reader,
-  kind: ResourceKind<Spec>,
+  kind: KindOf<Spec>,
   name: string,
   version: number,
 ): Promise<StoredResource<Spec> | undefined> {
@@ -74,7 +86,7 @@ export async function findResourceVersion<Spec>(
     .withTables<ResourceTables>()
     .selectFrom('resource_version')
     .selectAll()
-    .where('kind', '=', kind.kind)
+    .where('kind', '=', nameOfKind(kind))
     .where('name', '=', name)
     .where('version', '=', version)
     .where('deleted', '=', false)
@@ -91,8 +103,13 @@ export function unknownResource(kind: string, name: string): Fault {
   });
 }
 
+function nameOfKind(kind: KindOf<unknown>): string {
+  return typeof kind === 'string' ? kind : kind.kind;
+}
+
 /** Read through the kind's schema, so that fields added since it was stored have their defaults. */
-function resourceOf<Spec>(kind: ResourceKind<Spec>, row: Selectable<ResourceTable>): StoredResource<Spec> {
+function resourceOf<Spec>(kind: KindOf<Spec>, row: ResourceTable): StoredResource<Spec> {
+  if (typeof kind === 'string') return rowOf(row) as StoredResource<Spec>;
   const spec = kind.spec.safeParse(row.spec);
   if (spec.success) return { ...rowOf(row), spec: spec.data };
   throw new Fault({
@@ -105,7 +122,7 @@ function resourceOf<Spec>(kind: ResourceKind<Spec>, row: Selectable<ResourceTabl
 }
 
 /** The row as it is, for those who show or compare it. */
-export function rowOf(row: Selectable<ResourceTable>): StoredResource {
+export function rowOf(row: ResourceTable): StoredResource {
   return {
     kind: row.kind,
     name: row.name,
