@@ -1,0 +1,230 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { commonLanguageEffect, shiftBetween, standardised } from './kayenta-rank-sum.ts';
+import { scoreKayenta, type ScoredMetric } from './kayenta-score.ts';
+import { transformed } from './kayenta-transform.ts';
+import { classifyKayenta, type KayentaCase } from './kayenta.ts';
+import { normalQuantile } from './normal-quantile.ts';
+import { findZero } from './root.ts';
+
+const sorted = (...values: readonly number[]) => Float64Array.from(values).sort();
+const low = [1, 2, 3, 4, 5, 6, 7, 8];
+const high = [101, 102, 103, 104, 105, 106, 107, 108];
+
+describe('the rank-sum statistic', () => {
+  test('without ties it is (U − mn/2 − ½)/√(mn(m+n+1)/12)', () => {
+    // Ranks 3 + 4 = 7, U = 4, centred 2; (2 − 0.5)/√(4/12 · 5).
+    expect(standardised(sorted(3, 4), sorted(1, 2), 0)).toBeCloseTo(1.5 / Math.sqrt(5 / 3), 14);
+  });
+
+  test('ties share their midrank and shrink the variance by Σ(t³ − t)', () => {
+    // Ranks 1, 2.5 | 2.5, 4: rank sum 3.5, U = 0.5, centred −1.5, corrected −1; σ² = 4/12 · (5 − 6/12).
+    expect(standardised(sorted(1, 2), sorted(2, 3), 0)).toBeCloseTo(-1 / Math.sqrt(1.5), 14);
+  });
+
+  test('a centred rank sum of 0 gets no continuity correction', () => {
+    expect(standardised(sorted(1, 4), sorted(2, 3), 0)).toBeCloseTo(0, 14);
+  });
+
+  test('the estimate is the median of all differences, the interval holds it', () => {
+    const shift = shiftBetween(high, low, 0.98);
+
+    expect(shift.estimate).toBeCloseTo(100, 3);
+    // σ² = 64/12 · 17, so U has to leave 32 by 2.326 · 9.52 + 0.5 = 22.65. 54 of the 64 differences lie above 96.
+    expect(shift.low).toBeCloseTo(96, 3);
+    expect(shift.high).toBeCloseTo(104, 3);
+  });
+
+  test('too few points to reject anything give the whole range of differences', () => {
+    expect(shiftBetween([5, 6], [1, 2], 0.98)).toMatchObject({ low: 3, high: 5 });
+  });
+
+  test('the common language effect is the share of pairs in which the experiment is higher', () => {
+    expect(commonLanguageEffect([2, 3], [1, 2])).toBe(3.5 / 4);
+  });
+
+  test('the normal quantile agrees with the table', () => {
+    expect(normalQuantile(0.99)).toBeCloseTo(2.3263478740408408, 14);
+    expect(normalQuantile(0.025)).toBeCloseTo(-1.9599639845400538, 14);
+    expect(normalQuantile(0.3)).toBeCloseTo(-0.5244005127080407, 14);
+    expect(normalQuantile(1e-10)).toBeCloseTo(-6.361340902404056, 12);
+    expect(normalQuantile(1e-20)).toBeCloseTo(-9.262340089798405, 12);
+    expect(() => normalQuantile(0)).toThrow(RangeError);
+  });
+
+  test('a zero is found where a smooth function and where a step function changes sign', () => {
+    expect(findZero((x) => x * x * x - 8, 0, 10)).toBeCloseTo(2, 3);
+    expect(findZero((x) => (x < 3.25 ? 1 : -1), 0, 10)).toBeCloseTo(3.25, 3);
+    expect(findZero((x) => x, 0, 10)).toBe(0);
+    expect(findZero((x) => x - 10, 0, 10)).toBe(10);
+  });
+});
+
+describe('classification', () => {
+  const base: KayentaCase = { name: 'errors', control: low, experiment: high };
+
+  test.each([
+    ['either', 'High'],
+    ['increase', 'High'],
+    ['decrease', 'Pass'],
+  ] as const)('a clear rise with direction %s is %s', (direction, classification) => {
+    expect(classifyKayenta({ ...base, direction }).classification).toBe(classification);
+  });
+
+  test.each([
+    ['either', 'Low'],
+    ['increase', 'Pass'],
+    ['decrease', 'Low'],
+  ] as const)('a clear drop with direction %s is %s', (direction, classification) => {
+    expect(classifyKayenta({ ...base, control: high, experiment: low, direction }).classification).toBe(classification);
+  });
+
+  test('the tolerance is a share of the shift, so only a wide interval fails it', () => {
+    // Interval 96…104 around 100: the low end passes 0.95 of the shift and not 0.97.
+    expect(classifyKayenta({ ...base, params: { tolerance: 0.95 } }).classification).toBe('High');
+    expect(classifyKayenta({ ...base, params: { tolerance: 0.97 } }).classification).toBe('Pass');
+  });
+
+  test('an effect below the allowed one passes, at it the metric is High', () => {
+    const effect = 104.5 / 4.5;
+    const at = (allowedIncrease: number) => classifyKayenta({ ...base, params: { effectSize: { allowedIncrease } } }).classification;
+    expect(at(effect - 1e-9)).toBe('High');
+    expect(at(effect + 1e-9)).toBe('Pass');
+  });
+
+  test('CLES has neutral thresholds of one half', () => {
+    expect(classifyKayenta({ ...base, params: { effectSize: { measure: 'cles' } } })).toMatchObject({
+      classification: 'High',
+      evidence: { effect: 1 },
+    });
+    expect(classifyKayenta({ ...base, params: { effectSize: { measure: 'cles', allowedIncrease: 1.01 } } }).classification).toBe('Pass');
+  });
+
+  test('a critical metric fails critically only beyond the critical effect', () => {
+    const at = (criticalIncrease?: number) =>
+      classifyKayenta({ ...base, critical: true, params: { effectSize: criticalIncrease === undefined ? {} : { criticalIncrease } } });
+    expect(at()).toEqual(expect.objectContaining({ critical: true, reason: 'The metric errors was classified as High (Critical)' }));
+    expect(at(30)).toEqual(expect.objectContaining({ classification: 'High', critical: false, reason: 'errors was classified as High' }));
+    expect(classifyKayenta(base).critical).toBe(false);
+  });
+
+  test('a mean of zero leaves the effect size out, allowed and critical alike', () => {
+    const verdict = classifyKayenta({
+      ...base,
+      control: low.map(() => 0),
+      critical: true,
+      params: { effectSize: { allowedIncrease: 99, criticalIncrease: 99 } },
+    });
+    expect(verdict).toMatchObject({ classification: 'High', critical: true, evidence: { effect: null } });
+  });
+
+  test.each([
+    [{}, 'Nodata', false],
+    [{ critical: true }, 'Nodata', true],
+    [{ mustHaveData: true }, 'NodataFailMetric', false],
+    [{ mustHaveData: true, critical: true }, 'Nodata', true],
+    [{ nanStrategy: 'replace' as const, critical: true, mustHaveData: true }, 'Pass', false],
+  ])('an empty side with %j is %s, critical %s', (extra, classification, critical) => {
+    expect(classifyKayenta({ ...base, experiment: [], ...extra })).toMatchObject({ classification, critical });
+    expect(classifyKayenta({ ...base, control: [], ...extra })).toMatchObject({ classification, critical });
+  });
+
+  test('a side of missing points only is no data when they are removed and zeros when they are replaced', () => {
+    const missing = { ...base, control: high, experiment: [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN] };
+    expect(classifyKayenta(missing).classification).toBe('Nodata');
+    expect(classifyKayenta({ ...missing, nanStrategy: 'replace' }).classification).toBe('Low');
+  });
+
+  test('the same data in another order, and one value everywhere, pass', () => {
+    expect(classifyKayenta({ ...base, experiment: low.toReversed() }).classification).toBe('Pass');
+    expect(classifyKayenta({ ...base, control: [1, 1], experiment: [1, 1, 1] }).classification).toBe('Pass');
+  });
+
+  test('two constants that differ are told apart, the same way each time', () => {
+    const constant = { ...base, control: [1, 1, 1, 1, 1], experiment: [2, 2, 2, 2, 2] };
+    expect(classifyKayenta(constant).classification).toBe('High');
+    expect(classifyKayenta(constant)).toEqual(classifyKayenta(constant));
+  });
+
+  test('one point on each side cannot be ranked: Error', () => {
+    expect(classifyKayenta({ ...base, control: [3], experiment: [5] })).toMatchObject({
+      classification: 'Error',
+      reason: 'Metric Classification Failed',
+    });
+  });
+
+  test('the order of points changes nothing, and swapping the sides swaps High and Low', () => {
+    const points = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 2, maxLength: 25 });
+    const params = { effectSize: { measure: 'cles' as const } };
+    fc.assert(
+      fc.property(points, points, (control, experiment) => {
+        const verdict = classifyKayenta({ control, experiment, params });
+        const shuffled = classifyKayenta({ control: control.toReversed(), experiment: experiment.toSorted((a, b) => a - b), params });
+        expect([shuffled.classification, shuffled.evidence?.effect]).toEqual([verdict.classification, verdict.evidence?.effect]);
+        // The zero finder is not symmetric within its tolerance of 1e-4, so a swap may also end in Pass, but never on the same side.
+        const swapped = classifyKayenta({ control: experiment, experiment: control, params }).classification;
+        expect([verdict.classification, swapped]).not.toEqual(['High', 'High']);
+        expect([verdict.classification, swapped]).not.toEqual(['Low', 'Low']);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('transforms', () => {
+  test('outliers go beyond three interquartile ranges, but never within the 1st and 99th percentile', () => {
+    const rules = { nanStrategy: 'remove', outliers: 'remove', outlierFactor: 3 } as const;
+    // Quartiles 2.25…4.75: fences −5.25 and 12.25; 99th percentile of six points 95.3.
+    expect(transformed([1, 2, 3, 4, 5, 100], rules)).toEqual([1, 2, 3, 4, 5]);
+    const twoHundred = [...Array.from({ length: 197 }, () => 1), 50, 50, 50];
+    // Three of 200 reach the 99th percentile, so the fence is 50 and they stay.
+    expect(transformed(twoHundred, rules)).toEqual(twoHundred);
+    expect(transformed([], rules)).toEqual([]);
+  });
+
+  test('by default outliers stay and missing points go', () => {
+    expect(transformed([1, Number.NaN, 900], { nanStrategy: 'remove', outliers: 'keep', outlierFactor: 3 })).toEqual([1, 900]);
+  });
+});
+
+describe('the score', () => {
+  const metric = (name: string, group: string, classification: ScoredMetric['classification'], critical = false): ScoredMetric => ({
+    name,
+    groups: [group],
+    classification,
+    critical,
+    reason: `${name} was classified as ${classification}`,
+  });
+  const rules = { groupWeights: {}, pass: 95, marginal: 75 };
+
+  test('groups without a weight share what the weights leave', () => {
+    const metrics = [
+      metric('a', 'errors', 'Pass'),
+      metric('b', 'errors', 'High'),
+      metric('c', 'latency', 'Pass'),
+      metric('d', 'system', 'Pass'),
+    ];
+    // 50 · 60 % + 100 · 20 % + 100 · 20 %.
+    expect(scoreKayenta(metrics, { ...rules, groupWeights: { errors: 60 } })).toMatchObject({ score: 70, classification: 'Fail' });
+    // (50 + 100 + 100) / 3, two decimals.
+    expect(scoreKayenta(metrics, rules)).toMatchObject({ score: 83.33, classification: 'Marginal' });
+  });
+
+  test('a group without data counts as 100, required data that is missing counts as failed', () => {
+    const metrics = [metric('a', 'x', 'Pass'), metric('b', 'x', 'NodataFailMetric'), metric('c', 'y', 'Nodata')];
+    expect(scoreKayenta(metrics, rules)).toMatchObject({ score: 75, classification: 'Marginal' });
+  });
+
+  test('half of the metrics without data fail the canary', () => {
+    expect(scoreKayenta([metric('a', 'x', 'Pass'), metric('b', 'x', 'Nodata')], rules)).toMatchObject({ score: 0, classification: 'Fail' });
+  });
+
+  test('one critical metric that does not pass fails the canary, a muted one is not heard', () => {
+    const bad = metric('b', 'x', 'High', true);
+    expect(scoreKayenta([metric('a', 'x', 'Pass'), bad], rules)).toMatchObject({
+      score: 0,
+      reason: 'Canary Failed: b was classified as High',
+    });
+    expect(scoreKayenta([metric('a', 'x', 'Pass'), { ...bad, muted: true }], rules)).toMatchObject({ score: 100, classification: 'Pass' });
+  });
+});
