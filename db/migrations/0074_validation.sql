@@ -25,7 +25,7 @@ create table analysis_batch (
   step integer not null,
   batch jsonb not null,
   log_e double precision not null,
-  log_e_pass double precision not null,
+  log_e_pass double precision,
   verdict text not null,
   primary key (deployment, number)
 );
