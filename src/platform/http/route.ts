@@ -27,7 +27,7 @@ export interface Answer<Body> {
   readonly location?: string;
 }
 
-interface RouteBase<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType, Result extends z.ZodType> {
+interface RouteBase<Params, Query, Body, Result> {
   /** Full path with `:name` parts: `/api/v1/releases/:release`. */
   readonly path: string;
   /** Unique verb and noun in camelCase; the operationId clients are generated from: `createRelease`. */
@@ -37,14 +37,14 @@ interface RouteBase<Params extends z.ZodType, Query extends z.ZodType, Body exte
   /** One sentence for the documentation. */
   readonly summary: string;
   readonly description?: string;
-  readonly params?: Params;
+  readonly params?: z.ZodType<Params>;
   /** Objects of query and body must be strict: a misspelt field is refused, not ignored. */
-  readonly query?: Query;
-  readonly body?: Body;
+  readonly query?: z.ZodType<Query>;
+  readonly body?: z.ZodType<Body>;
   /** Further media types whose body arrives as a text, before `body` parses it. */
   readonly textBodies?: readonly string[];
   /** What answers look like. Times are ISO texts. Left out: 204 without a body. */
-  readonly result?: Result;
+  readonly result?: z.ZodType<Result>;
   /** @default 200, or 204 without a result */
   readonly status?: 200 | 201 | 202 | 204;
   /** Media type of a text answer; `result` is then a string. @default 'application/json' */
@@ -52,29 +52,19 @@ interface RouteBase<Params extends z.ZodType, Query extends z.ZodType, Body exte
 }
 
 /** Reads only; a POST when the question needs a body. */
-export interface ReadRoute<
-  Params extends z.ZodType,
-  Query extends z.ZodType,
-  Body extends z.ZodType,
-  Result extends z.ZodType,
-> extends RouteBase<Params, Query, Body, Result> {
+export interface ReadRoute<Params, Query, Body, Result> extends RouteBase<Params, Query, Body, Result> {
   readonly method?: 'GET' | 'POST';
-  handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>>): Promise<Answer<NoInfer<z.infer<Result>>>>;
+  handle(call: Call<Params, Query, Body>): Promise<Answer<Result>>;
 }
 
 /** Acts, in one transaction that also keeps the Idempotency-Key's answer. Nothing outside the database is touched here. */
-export interface WriteRoute<
-  Params extends z.ZodType,
-  Query extends z.ZodType,
-  Body extends z.ZodType,
-  Result extends z.ZodType,
-> extends RouteBase<Params, Query, Body, Result> {
+export interface WriteRoute<Params, Query, Body, Result> extends RouteBase<Params, Query, Body, Result> {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Whether If-Match must be sent (428 without), may be sent, or has no meaning (ignored). @default 'none' */
   readonly ifMatch?: 'required' | 'optional' | 'none';
   /** The answer shows a secret once: it is never kept, and a repeat under its Idempotency-Key is refused with 409. */
   readonly showsSecret?: boolean;
-  handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>>, tx: Transaction): Promise<Answer<NoInfer<z.infer<Result>>>>;
+  handle(call: Call<Params, Query, Body>, tx: Transaction): Promise<Answer<Result>>;
 }
 
 /** An event as it goes out on a stream; `id` is what Last-Event-ID resumes after. */
@@ -93,43 +83,34 @@ export interface StreamCall<Query = unknown> {
 }
 
 /** Server-sent events over an endless iterable. */
-export interface StreamRoute<Query extends z.ZodType> {
+export interface StreamRoute<Query> {
   readonly path: string;
   readonly operation: string;
   readonly access: Access;
   readonly summary: string;
   readonly description?: string;
-  readonly query?: Query;
-  events(call: StreamCall<z.infer<Query>>): AsyncIterable<StreamedEvent>;
+  readonly query?: z.ZodType<Query>;
+  events(call: StreamCall<Query>): AsyncIterable<StreamedEvent>;
 }
 
-type AnyRead = { readonly kind: 'read' } & ReadRoute<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
-type AnyWrite = { readonly kind: 'write' } & WriteRoute<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
-type AnyStream = { readonly kind: 'stream' } & StreamRoute<z.ZodType>;
+type AnyRead = { readonly kind: 'read' } & ReadRoute<unknown, unknown, unknown, unknown>;
+type AnyWrite = { readonly kind: 'write' } & WriteRoute<unknown, unknown, unknown, unknown>;
+type AnyStream = { readonly kind: 'stream' } & StreamRoute<unknown>;
 /** A route of any shape, made by `read`, `write` or `stream` and mounted by `mountRoutes`. */
 export type Route = AnyRead | AnyWrite | AnyStream;
 
-/** Left-out params, query and body are empty; a left-out result is no body. */
-type Nothing = z.ZodUndefined;
-
-export function read<
-  Params extends z.ZodType = Nothing,
-  Query extends z.ZodType = Nothing,
-  Body extends z.ZodType = Nothing,
-  Result extends z.ZodType = Nothing,
->(route: ReadRoute<Params, Query, Body, Result>): Route {
+export function read<Params = undefined, Query = undefined, Body = undefined, Result = undefined>(
+  route: ReadRoute<Params, Query, Body, Result>,
+): Route {
   return { kind: 'read', ...route } as unknown as AnyRead;
 }
 
-export function write<
-  Params extends z.ZodType = Nothing,
-  Query extends z.ZodType = Nothing,
-  Body extends z.ZodType = Nothing,
-  Result extends z.ZodType = Nothing,
->(route: WriteRoute<Params, Query, Body, Result>): Route {
+export function write<Params = undefined, Query = undefined, Body = undefined, Result = undefined>(
+  route: WriteRoute<Params, Query, Body, Result>,
+): Route {
   return { kind: 'write', ...route } as unknown as AnyWrite;
 }
 
-export function stream<Query extends z.ZodType = Nothing>(route: StreamRoute<Query>): Route {
+export function stream<Query = undefined>(route: StreamRoute<Query>): Route {
   return { kind: 'stream', ...route } as unknown as AnyStream;
 }
