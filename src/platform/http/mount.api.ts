@@ -88,10 +88,11 @@ async function act(
     });
   }
   const idempotent = route.method === 'POST' ? idempotentRequest(request, call) : undefined;
+  const prepared = await route.prepare?.(call);
   return transact(deps.db, async (tx: Transaction) => {
     const kept = idempotent && (await claimIdempotencyKey(tx, idempotent));
     if (kept) return replay(kept);
-    const answer = answerOf(route, await route.handle(call, tx));
+    const answer = answerOf(route, await route.handle(call, tx, prepared));
     if (idempotent) await keepAnswer(tx, idempotent, route.showsSecret === true ? { ...answer, body: null } : answer);
     return answer;
   });
