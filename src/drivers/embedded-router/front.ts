@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Fault } from '../../platform/fault.ts';
+import { Exchange, type ClientSide } from './exchange.ts';
+import { hopByHop, namedHeaders, versionHeader, type ResponseHead } from './http-head.ts';
+import { userCookie, userOf, type IdentityNames } from './identity.ts';
+import type { Arm, Lane } from './lane.ts';
+import { openTunnel } from './tunnel.ts';
+
+export interface FrontOptions {
+  readonly host: string;
+  readonly identity: IdentityNames;
+  readonly maxBodyBytes: number;
+  /** Behind another proxy: X-Forwarded-* of the client are kept and added to. Otherwise they are replaced. */
+  readonly trustForwarded: boolean;
+}
+
+/** Longest request head, all headers together. */
+export const maxRequestHeadBytes = 16_384;
+
+/** Where users come in: one listening port of one lane. */
+export class Front {
+  readonly #lane: Lane;
+  readonly #options: FrontOptions;
+  readonly #server: Server;
+  readonly #tunnels = new Set<Socket>();
+
+  constructor(lane: Lane, options: FrontOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.#server = createServer(
+      {
+        maxHeaderSize: maxRequestHeadBytes,
+        headersTimeout: 10_000,
+        requestTimeout: 300_000,
+        keepAliveTimeout: 65_000,
+        connectionsCheckingInterval: 2_000,
+        noDelay: true,
+        requireHostHeader: true,
+        shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    // The bytes of the head are the limit; a limit on the number would drop headers silently.
+    this.#server.maxHeadersCount = 0;
+    this.#server.maxConnections = 20_000;
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, first: Buffer) => this.#upgrade(request, socket, first));
+  }
+
+  get isListening(): boolean {
+    return this.#server.listening;
+  }
+
+  /** Fault `router.port-in-use` (409, retryable) when another process listens there. */
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException): void =>
+        reject(cause.code === 'EADDRINUSE' || cause.code === 'EACCES' ? portInUse(port, cause) : cause);
+      this.#server.once('error', onError);
+      this.#server.listen(port, this.#options.host, 4_096, () => {
+        this.#server.off('error', onError);
+        resolve();
+      });
+    });
+  }
+
+  /** Takes no new connections; requests in flight are finished within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    for (const socket of this.#tunnels) socket.end();
+    const force = setTimeout(() => {
+      this.#server.closeAllConnections();
+      for (const socket of this.#tunnels) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(force);
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const length = request.headers['content-length'];
+    if (length !== undefined && Number(length) > this.#options.maxBodyBytes)
+      return refuseBody(request, response, this.#options.maxBodyBytes);
+    const target = originForm(request.url ?? '/', request.method === 'OPTIONS');
+    if (target === undefined) return answer(response, 400, 'expected a path as request target');
+    const known = this.#userOf(request);
+    const user = known ?? randomUUID();
+    const isChunked = request.headers['transfer-encoding'] !== undefined;
+    const hasBody = isChunked || (length !== undefined && length !== '0');
+    const isHead = request.method === 'HEAD';
+    const upstreamRequest = { head: this.#requestHead(request, target, isChunked), isHead, hasBody };
+    const client = new NodeClient(response, known === undefined ? userCookie(this.#options.identity.cookie, user) : undefined);
+    const mayRetry = !hasBody && (isHead || request.method === 'GET');
+    const exchange = new Exchange(this.#lane, user, upstreamRequest, { mayRetry, client });
+    client.exchange = exchange;
+    response.on('close', () => {
+      if (!response.writableFinished) exchange.cancel();
+    });
+    exchange.start();
+    if (hasBody) sendBody({ request, response, exchange, isChunked, maxBytes: this.#options.maxBodyBytes });
+  }
+
+  #userOf(request: IncomingMessage): string | undefined {
+    const header = request.headers[this.#options.identity.header];
+    return userOf(typeof header === 'string' ? header : header?.[0], request.headers.cookie, this.#options.identity.cookie);
+  }
+
+  #requestHead(request: IncomingMessage, target: string, isChunked: boolean): string {
+    const raw = request.rawHeaders;
+    const named = namedHeaders(request.headers.connection === undefined ? '' : `,${request.headers.connection}`);
+    const { trustForwarded } = this.#options;
+    let head = `${request.method} ${target} HTTP/1.1\r\n`;
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = (raw[i] ?? '').toLowerCase();
+      if (hopByHop.has(name) || named.has(name) || name === 'expect' || (!trustForwarded && name.startsWith('x-forwarded-'))) continue;
+      if (trustForwarded && name === 'x-forwarded-for') continue;
+      head += `${raw[i]}: ${raw[i + 1]}\r\n`;
+    }
+    if (isChunked) head += 'transfer-encoding: chunked\r\n';
+    return `${head}${forwardedHeaders(request, trustForwarded)}\r\n`;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, first: Buffer): void {
+    const target = originForm(request.url ?? '/', false);
+    if (target === undefined) return void socket.destroy();
+    this.#tunnels.add(socket);
+    socket.once('close', () => this.#tunnels.delete(socket));
+    const known = this.#userOf(request);
+    const head = this.#requestHead(request, target, false);
+    const withUpgrade = `${head.slice(0, -2)}connection: upgrade\r\nupgrade: websocket\r\n\r\n`;
+    openTunnel({ lane: this.#lane, user: known ?? randomUUID(), head: withUpgrade, socket, first });
+  }
+}
+
+/** The path alone: a proxy that passed a whole URL on would let the upstream see another host than we routed by. */
+function originForm(url: string, mayBeStar: boolean): string | undefined {
+  if (url.startsWith('/')) return url;
+  if (mayBeStar && url === '*') return url;
+  const absolute = /^https?:\/\//i.test(url) ? URL.parse(url) : null;
+  return absolute ? `${absolute.pathname}${absolute.search}` : undefined;
+}
+
+function forwardedHeaders(request: IncomingMessage, trustForwarded: boolean): string {
+  const address = request.socket.remoteAddress ?? 'unknown';
+  const before = trustForwarded ? request.headers['x-forwarded-for'] : undefined;
+  let lines = `x-forwarded-for: ${before === undefined ? '' : `${String(before)}, `}${address}\r\n`;
+  if (!trustForwarded || request.headers['x-forwarded-proto'] === undefined) lines += 'x-forwarded-proto: http\r\n';
+  if (!trustForwarded || request.headers['x-forwarded-host'] === undefined) lines += `x-forwarded-host: ${request.headers.host ?? ''}\r\n`;
+  return lines;
+}
+
+interface BodyTransfer {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly exchange: Exchange;
+  readonly isChunked: boolean;
+  readonly maxBytes: number;
+}
+
+/** A body is sent once, to the first arm tried: what was read from the client cannot be read again. */
+function sendBody({ request, response, exchange, isChunked, maxBytes }: BodyTransfer): void {
+  let bytes = 0;
+  const resume = (): void => void request.resume();
+  request.on('data', (data: Buffer) => {
+    bytes += data.length;
+    if (bytes > maxBytes) {
+      exchange.cancel();
+      request.removeAllListeners('data');
+      if (response.headersSent) response.destroy();
+      else refuseBody(request, response, maxBytes);
+      return;
+    }
+    const { connection } = exchange;
+    if (!connection) return;
+    if (isChunked) connection.writeBody(`${data.length.toString(16)}\r\n`, resume);
+    let isFlowing = connection.writeBody(data, resume);
+    if (isChunked) isFlowing = connection.writeBody('\r\n', resume);
+    if (!isFlowing) request.pause();
+  });
+  request.on('end', () => exchange.connection?.endBody(isChunked ? '0\r\n\r\n' : undefined));
+}
+
+/** The response through Node's own writer: right framing for every client, HTTP/1.0 included. */
+class NodeClient implements ClientSide {
+  exchange: Exchange | undefined;
+  readonly #response: ServerResponse;
+  readonly #cookie: string | undefined;
+
+  constructor(response: ServerResponse, cookie: string | undefined) {
+    this.#response = response;
+    this.#cookie = cookie;
+  }
+
+  sendHead(head: ResponseHead, arm: Arm): void {
+    const headers: string[] = [];
+    const { lines } = head;
+    for (let at = 0; at < lines.length;) {
+      const end = lines.indexOf('\r\n', at);
+      const colon = lines.indexOf(':', at);
+      headers.push(lines.slice(at, colon), lines.slice(colon + 1, end).trim());
+      at = end + 2;
+    }
+    headers.push(versionHeader, arm.version);
+    if (this.#cookie !== undefined) headers.push('set-cookie', this.#cookie);
+    this.#response.writeHead(head.status, head.reason, headers);
+    // Head and body leave in one packet when both are there; a stream's head must not wait for its body.
+    if (head.framing.kind !== 'length') this.#response.flushHeaders();
+  }
+
+  sendData(data: Buffer): boolean {
+    const isFlowing = this.#response.write(data);
+    if (!isFlowing) this.#response.once('drain', () => this.exchange?.connection?.resume());
+    return isFlowing;
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  refuse(status: number, sentence: string): void {
+    answer(this.#response, status, sentence);
+  }
+
+  abort(): void {
+    this.#response.destroy();
+  }
+}
+
+function answer(response: ServerResponse, status: number, sentence: string): void {
+  if (response.destroyed || response.headersSent) return;
+  const body = `tidegate router: ${sentence}\n`;
+  response.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'x-tidegate-router': 'refused',
+  });
+  response.end(body);
+}
+
+function refuseBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): void {
+  response.setHeader('connection', 'close');
+  answer(response, 413, `expected a body of at most ${maxBytes} bytes`);
+  request.resume();
+}
+
+function portInUse(port: number, cause: Error): Fault {
+  return new Fault({
+    code: 'router.port-in-use',
+    status: 409,
+    message: `expected port ${port} to be free for users, got ${(cause as NodeJS.ErrnoException).code}`,
+    remedy: 'Choose another port for this environment, or stop what listens there.',
+    retryable: true,
+    cause,
+  });
+}
