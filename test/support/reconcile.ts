@@ -1,0 +1,67 @@
+import { sql } from 'kysely';
+import type { Database, Transaction } from '../../src/platform/database/database.ts';
+import { transact } from '../../src/platform/database/retry.ts';
+import type { Lease, Next, Queue, QueueLog, Reconciler } from '../../src/platform/queue/index.ts';
+
+/**
+ * A little world to reconcile: each key wants a number of actions and counts those done. Every action leaves its token, its
+ * holder and its beginning and end, so a test can prove that nobody overlapped and nothing was done twice.
+ */
+export async function makeWorld(db: Database): Promise<void> {
+  await sql`create table if not exists world (key text primary key, wanted integer not null default 0, done integer not null default 0)`.execute(db);
+  await sql`create table if not exists action (id bigint generated always as identity, key text not null, nth integer not null,
+    token bigint not null, process integer not null, started timestamptz not null, ended timestamptz not null)`.execute(db);
+}
+
+/** Wants one more action of each key, and wakes in the same transaction. */
+export async function want(queue: Pick<Queue, 'wake'>, db: Database, keys: readonly string[]): Promise<void> {
+  await transact(db, (tx) => wantIn(queue, tx, keys));
+}
+
+export async function wantIn(queue: Pick<Queue, 'wake'>, tx: Transaction, keys: readonly string[]): Promise<void> {
+  for (const key of [...keys].sort()) {
+    await sql`insert into world as w (key, wanted) values (${key}, 1) on conflict (key) do update set wanted = w.wanted + 1`.execute(tx);
+  }
+  await queue.wake(tx, keys);
+}
+
+/** Does what is wanted, one action at a time; `act` stands for the outside world. */
+export function worldStep(db: Database, act: (lease: Lease) => Promise<void> = async () => {}): (lease: Lease) => Promise<Next> {
+  return async (lease) => {
+    const { wanted, done } = await loadKey(db, lease.key);
+    if (done >= wanted) return { kind: 'sleep' };
+    const { rows } = await sql<{ at: Date }>`select clock_timestamp() as at`.execute(db);
+    await act(lease);
+    await transact(db, async (tx) => {
+      await lease.guard(tx);
+      await sql`update world set done = ${done + 1} where key = ${lease.key}`.execute(tx);
+      await sql`insert into action (key, nth, token, process, started, ended)
+        values (${lease.key}, ${done + 1}, ${lease.token}, ${process.pid}, ${rows[0]?.at}, clock_timestamp())`.execute(tx);
+    });
+    return done + 1 < wanted ? { kind: 'again' } : { kind: 'sleep' };
+  };
+}
+
+export async function loadKey(db: Database, key: string): Promise<{ wanted: number; done: number }> {
+  const { rows } = await sql<{ wanted: number; done: number }>`select wanted, done from world where key = ${key}`.execute(db);
+  return rows[0] ?? { wanted: 0, done: 0 };
+}
+
+/** Keys with fewer actions than wanted. */
+export async function countUndone(db: Database): Promise<number> {
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from world where done < wanted`.execute(db);
+  return rows[0]?.n ?? 0;
+}
+
+export function reconciler(parts: Partial<Reconciler> & Pick<Reconciler, 'step'>): Reconciler {
+  return { concurrency: 2, giveUp: async () => {}, retry: { maxAttempts: 5, firstMs: 50, maxMs: 1_000 }, ...parts };
+}
+
+/** Keeps what was logged, so that a test can read it. */
+export function listLog(): QueueLog & { readonly lines: string[] } {
+  const lines: string[] = [];
+  const write = (level: string) => (facts: object, sentence: string) => {
+    lines.push(`${level} ${sentence} ${JSON.stringify(facts)}`);
+  };
+  return { lines, info: write('info'), warn: write('warn'), error: write('error') };
+}
