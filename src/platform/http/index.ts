@@ -1,5 +1,6 @@
 export { createHttp } from './http.api.ts';
 export type { HttpDeps } from './http.api.ts';
+export { requirePermission } from './access.api.ts';
 export type { Authenticate, ListedRoute } from './access.api.ts';
 export { mountRoutes } from './mount.api.ts';
 export type { MountDeps } from './mount.api.ts';

@@ -58,13 +58,15 @@ export interface ReadRoute<Params, Query, Body, Result> extends RouteBase<Params
 }
 
 /** Acts, in one transaction that also keeps the Idempotency-Key's answer. Nothing outside the database is touched here. */
-export interface WriteRoute<Params, Query, Body, Result> extends RouteBase<Params, Query, Body, Result> {
+export interface WriteRoute<Params, Query, Body, Result, Prepared = undefined> extends RouteBase<Params, Query, Body, Result> {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Whether If-Match must be sent (428 without), may be sent, or has no meaning (ignored). @default 'none' */
   readonly ifMatch?: 'required' | 'optional' | 'none';
   /** The answer shows a secret once: it is never kept, and a repeat under its Idempotency-Key is refused with 409. */
   readonly showsSecret?: boolean;
-  handle(call: Call<Params, Query, Body>, tx: Transaction): Promise<Answer<Result>>;
+  /** Reads the outside (a git repository, say) before the transaction begins. It must change nothing: a repeat runs it again. */
+  prepare?(call: Call<Params, Query, Body>): Promise<Prepared>;
+  handle(call: Call<Params, Query, Body>, tx: Transaction, prepared: Prepared): Promise<Answer<Result>>;
 }
 
 /** An event as it goes out on a stream; `id` is what Last-Event-ID resumes after. */
@@ -94,7 +96,7 @@ export interface StreamRoute<Query> {
 }
 
 type AnyRead = { readonly kind: 'read' } & ReadRoute<unknown, unknown, unknown, unknown>;
-type AnyWrite = { readonly kind: 'write' } & WriteRoute<unknown, unknown, unknown, unknown>;
+type AnyWrite = { readonly kind: 'write' } & WriteRoute<unknown, unknown, unknown, unknown, unknown>;
 type AnyStream = { readonly kind: 'stream' } & StreamRoute<unknown>;
 /** A route of any shape, made by `read`, `write` or `stream` and mounted by `mountRoutes`. */
 export type Route = AnyRead | AnyWrite | AnyStream;
@@ -105,8 +107,8 @@ export function read<Params = undefined, Query = undefined, Body = undefined, Re
   return { kind: 'read', ...route } as unknown as AnyRead;
 }
 
-export function write<Params = undefined, Query = undefined, Body = undefined, Result = undefined>(
-  route: WriteRoute<Params, Query, Body, Result>,
+export function write<Params = undefined, Query = undefined, Body = undefined, Result = undefined, Prepared = undefined>(
+  route: WriteRoute<Params, Query, Body, Result, Prepared>,
 ): Route {
   return { kind: 'write', ...route } as unknown as AnyWrite;
 }
