@@ -22,7 +22,7 @@ const prefix = 'tidegate-test-postgres-';
 export async function setup(project: TestProject): Promise<void> {
   const shared = (sharedByProjects[key] ??= { users: 0, started: start() });
   shared.users += 1;
-  const { folder, url } = await shared.started;
+  const { url } = await shared.started;
   project.provide('templateDatabaseUrl', url);
 }
 

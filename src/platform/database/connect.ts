@@ -45,13 +45,10 @@ export function poolConfig(url: string, options: ConnectOptions = {}): pg.PoolCo
 
 type TypeId = Parameters<typeof pg.types.getTypeParser>[0];
 
-const int8 = 20;
-const date = 1082;
-
 /** bigint comes as a number (refused beyond 2^53), date as `YYYY-MM-DD` (a Date would shift it by the time zone). */
 function typeParser(oid: TypeId, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (oid === int8) return parseInt8;
-  if (oid === date) return String;
+  if (oid === pg.types.builtins.INT8) return parseInt8;
+  if (oid === pg.types.builtins.DATE) return String;
   return pg.types.getTypeParser(oid, format);
 }
 
