@@ -86,3 +86,9 @@ export async function saveApproval(tx: Transaction, release: string, approval: S
     .onConflict((c) => c.columns(['release', 'stage', 'principal', 'candidate_digest']).doUpdateSet(decided))
     .execute();
 }
+
+/** Open questions to people, oldest first, by a partial index. */
+export async function listOpenGates(reader: Reader, limit: number): Promise<readonly (ApprovalGate & { readonly openedAt: Date })[]> {
+  const rows = await reader.withTables<Tables>().selectFrom('approval_gate').selectAll().where('state', '=', 'open').orderBy('opened_at').limit(limit).execute();
+  return rows.map((r) => ({ release: r.release, stage: r.stage, rule: r.rule as ApprovalRule, state: r.state, openedAt: r.opened_at }));
+}
