@@ -130,11 +130,9 @@ export class EmbeddedRouter implements TrafficRouter {
   }
 
   #close(front: Front, lane?: Lane): void {
-    const closing = front.close(removeGraceMs).then(() => {
-      lane?.retire();
-      this.#closing.delete(closing);
-    });
+    const closing = front.close(removeGraceMs).then(() => lane?.retire());
     this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
   }
 
   #checkFence(lane: string, fence: Fence): SavedLane | undefined {

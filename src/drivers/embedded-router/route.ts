@@ -7,7 +7,7 @@ const laneName = z.string().regex(/^[a-z0-9][\w.-]{0,99}\/[a-z0-9][\w.-]{0,99}$/
 export const FenceInput = z.strictObject({ lane: laneName, token: z.int().nonnegative() });
 
 const ArmInput = z.strictObject({
-  deployment: z.string().regex(/^[\w.:@-]{1,200}$/, 'expected a deployment id of letters, digits and . : @ _ -'),
+  deployment: z.string().regex(/^[\w.:@/-]{1,200}$/, 'expected a deployment id of letters, digits and . : @ / _ -'),
   /** Goes into a response header: nothing that could end the line. */
   version: z.string().regex(/^[\w.+-]{1,100}$/, 'expected a version of letters, digits and . + _ -'),
   upstream: z.string().refine(isPlainOrigin, 'expected http://HOST:PORT without path, query or credentials'),
