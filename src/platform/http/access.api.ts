@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Fault } from '../fault.ts';
-import { mayDo, permissions } from '../identity/permission.ts';
-import type { Access, Permission } from '../identity/permission.ts';
+import { permissions, requirePermission } from '../identity/permission.ts';
+import type { Access } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { HttpSettings } from './settings.ts';
 
@@ -79,19 +79,6 @@ export function addAccessControl(app: FastifyInstance, { authenticate, settings 
     const made = await countRequests(request);
     if ('isExceeded' in made && made.isExceeded) throw tooMany(made.ttlInSeconds);
     if (access !== 'authenticated') requirePermission(request.principal, access);
-  });
-}
-
-/** Refuses with 403 and the reason. For what a route's `access` cannot say: permissions that depend on the input. */
-export function requirePermission(principal: Principal, permission: Permission): void {
-  const decision = mayDo(principal, permission);
-  if (decision.effect === 'allow') return;
-  const [reason] = decision.reasons;
-  throw new Fault({
-    code: reason?.code ?? 'permission.missing',
-    status: 403,
-    message: reason?.sentence ?? `expected the permission ${permission}`,
-    ...(reason?.remedy !== undefined && { remedy: reason.remedy }),
   });
 }
 

@@ -1,6 +1,5 @@
 export { createHttp } from './http.api.ts';
 export type { HttpDeps } from './http.api.ts';
-export { requirePermission } from './access.api.ts';
 export type { Authenticate, ListedRoute } from './access.api.ts';
 export { mountRoutes } from './mount.api.ts';
 export type { MountDeps } from './mount.api.ts';
@@ -10,5 +9,7 @@ export { decodeCursor, encodeCursor, pageFrom, pageOf, pageQuery } from './page.
 export type { Page } from './page.ts';
 export { entityTag, requireVersion } from './version.ts';
 export type { IfMatch } from './version.ts';
+export { eventRoutes } from './event.api.ts';
+export type { Subscribe } from './event.api.ts';
 export { healthRoutes } from './health.api.ts';
 export type { HttpSettings } from './settings.ts';

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Database, Transaction } from '../database/database.ts';
 import { transact } from '../database/retry.ts';
@@ -149,7 +148,7 @@ function checkAnswer(route: Endpoint, answer: KeptAnswer): void {
   if (route.result === undefined || answer.body === null) return;
   const type = route.answers ?? 'application/json';
   const sent: unknown = type === 'application/json' ? JSON.parse(answer.body) : answer.body;
-  const parsed = (route.result as z.ZodType).safeParse(sent);
+  const parsed = route.result.safeParse(sent);
   if (!parsed.success) throw new TypeError(`${route.operation}: the answer breaks its own schema: ${JSON.stringify(parsed.error.issues)}`);
   if (canonicalJson(parsed.data) !== canonicalJson(sent))
     throw new TypeError(`${route.operation}: the answer has members its schema does not name: ${answer.body.slice(0, 500)}`);

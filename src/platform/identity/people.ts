@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { Fault } from '../fault.ts';
 import type { FaultItem } from '../fault.ts';
 import { ResourceName } from '../resources/resource.ts';
 import type { Lookup, Resource, ResourceKind } from '../resources/resource.ts';
 import { administratorMayNot, fieldRoles, permissions } from './permission.ts';
 import type { Permission } from './permission.ts';
+import type { Principal } from './principal.ts';
 
 /** Spec of `kind: Principal`: somebody or something that acts. The emails tie commits to people: an author cannot approve. */
 export const PrincipalSpec = z.strictObject({
@@ -42,7 +44,24 @@ export const roleKind: ResourceKind<RoleSpec> = {
   summary: 'Who fills a role, and what the role may do',
   spec: RoleSpec,
   check: checkRole,
+  changed: async (_tx, { name, after, principal }) => {
+    if (after) refuseSelfGrant(principal, name, after.spec);
+  },
 };
+
+/** Nobody gives themself more than they have: it takes a second person. */
+export function refuseSelfGrant(actor: Principal, role: string, spec: RoleSpec): void {
+  const gained = spec.members.includes(actor.name)
+    ? permissionsOf(role, spec).filter((permission) => !actor.permissions.has(permission))
+    : [];
+  if (gained.length === 0) return;
+  throw new Fault({
+    code: 'sod.self-grant',
+    status: 403,
+    message: `expected somebody else to give ${actor.name} the permissions of the role ${role}, got ${actor.name} doing it: ${gained.join(', ')}`,
+    remedy: 'Ask another administrator to apply this.',
+  });
+}
 
 function checkPrincipal({ name, spec }: Resource<PrincipalSpec>, lookup: Lookup): readonly FaultItem[] {
   if (spec.kind === 'person') {

@@ -1,5 +1,6 @@
 import { allow, deny } from '../decision.ts';
 import type { Decision } from '../decision.ts';
+import { Fault } from '../fault.ts';
 import type { Principal } from './principal.ts';
 
 /**
@@ -81,5 +82,18 @@ export function mayDo(principal: Principal, permission: Permission): Decision {
     sentence: `${principal.name} may not do this: it needs the permission ${permission}, got the roles ${principal.roles.join(', ') || 'none'}`,
     remedy: `Ask somebody who has it (as a rule ${roles.join(', ') || 'nobody'}), or an administrator for the role.`,
     evidence: { principal: principal.name, permission, roles: [...principal.roles] },
+  });
+}
+
+/** Refuses with 403 and the reason. For what a route's `access` cannot say: permissions that depend on the input. */
+export function requirePermission(principal: Principal, permission: Permission): void {
+  const decision = mayDo(principal, permission);
+  if (decision.effect === 'allow') return;
+  const [reason] = decision.reasons;
+  throw new Fault({
+    code: reason?.code ?? 'permission.missing',
+    status: 403,
+    message: reason?.sentence ?? `expected the permission ${permission}`,
+    ...(reason?.remedy !== undefined && { remedy: reason.remedy }),
   });
 }

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { Database } from '../database/database.ts';
 import { Fault } from '../fault.ts';
-import { decodeCursor, pageFrom, pageOf, pageQuery, read, requirePermission, write } from '../http/index.ts';
+import { decodeCursor, pageFrom, pageOf, pageQuery, read, write } from '../http/index.ts';
 import type { Route } from '../http/index.ts';
 import { recordChange } from '../ledger/record.store.ts';
 import { ResourceName } from '../resources/resource.ts';
 import { findResource } from '../resources/resource.store.ts';
 import { principalKind } from './people.ts';
-import { mayDo } from './permission.ts';
+import { mayDo, requirePermission } from './permission.ts';
 import { longestLifeDays, usualLifeDays } from './token.ts';
 import type { Token as StoredToken } from './token.ts';
 import { listTokens, loadToken, revokeToken, saveNewToken, unknownToken } from './token.store.ts';

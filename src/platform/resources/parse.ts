@@ -34,11 +34,6 @@ export function digestOfResource({ labels, spec }: Pick<Resource, 'labels' | 'sp
   return digestOfJson({ labels, spec });
 }
 
-/** Registers kinds by name; refuses at wiring a spec that would drop fields it does not know. */
-export function kindsOf(kinds: readonly ResourceKind<never>[]): Kinds {
-  return new Map(kinds.map((kind) => [kind.kind, kind as unknown as ResourceKind]));
-}
-
 /** Files → resources and every fault at once, each with file, line, column and JSON pointer into its document. */
 export function parseResources(files: readonly ResourceFile[], kinds: Kinds): Parsed {
   const size = files.reduce((sum, file) => sum + file.text.length, 0);

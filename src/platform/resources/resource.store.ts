@@ -135,3 +135,48 @@ export function rowOf(row: ResourceTable): StoredResource {
     updatedBy: row.updated_by,
   };
 }
+
+/** Every resource in force, in the order of an export: kinds that others refer to may come later. */
+export async function listAllResources(reader: Reader): Promise<readonly StoredResource[]> {
+  const rows = await reader.withTables<ResourceTables>().selectFrom('resource').selectAll().orderBy('kind').orderBy('name').execute();
+  return rows.map(rowOf);
+}
+
+export interface ResourceQuery {
+  readonly kind?: string;
+  /** Kind and name of the last row seen. */
+  readonly after?: readonly [string, string];
+  readonly limit: number;
+}
+
+export async function listResourcePage(reader: Reader, { kind, after, limit }: ResourceQuery): Promise<readonly StoredResource[]> {
+  let query = reader.withTables<ResourceTables>().selectFrom('resource').selectAll().orderBy('kind').orderBy('name').limit(limit);
+  if (kind !== undefined) query = query.where('kind', '=', kind);
+  if (after !== undefined) query = query.where((eb) => eb(eb.refTuple('kind', 'name'), '>', eb.tuple(...after)));
+  return (await query.execute()).map(rowOf);
+}
+
+export interface ResourceVersion {
+  readonly version: number;
+  readonly digest: string;
+  readonly deleted: boolean;
+  readonly at: Date;
+  readonly actor: string;
+}
+
+/** Newest first. */
+export async function listResourceVersions(
+  reader: Reader,
+  { kind, name, before, limit }: { readonly kind: string; readonly name: string; readonly before?: number; readonly limit: number },
+): Promise<readonly ResourceVersion[]> {
+  let query = reader
+    .withTables<ResourceTables>()
+    .selectFrom('resource_version')
+    .select(['version', 'digest', 'deleted', 'at', 'actor'])
+    .where('kind', '=', kind)
+    .where('name', '=', name)
+    .orderBy('version', 'desc')
+    .limit(limit);
+  if (before !== undefined) query = query.where('version', '<', before);
+  return query.execute();
+}
