@@ -32,7 +32,7 @@ function covers(freeze: Freeze, scope: FreezeScope): boolean {
   );
 }
 
-function isActive(freeze: Freeze, at: Date): boolean {
+export function isActive(freeze: Freeze, at: Date): boolean {
   return Date.parse(freeze.from) <= at.getTime() && at.getTime() < Date.parse(freeze.to);
 }
 

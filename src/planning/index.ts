@@ -4,3 +4,4 @@ export type { Candidate, CandidateContent, CandidateDifference } from './candida
 export { authorshipOf, releaseId } from './release.ts';
 export type { Author, Release } from './release.ts';
 export { findCandidate, findNewestRelease, findRelease, findReleaseByTag, listCandidates, saveCandidate, saveRelease } from './release.store.ts';
+export { applicationKind } from './application.kind.ts';
