@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres, stopEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
 import { migrateDatabase } from '../../src/platform/database/migrate.ts';
-import { isAlive } from '../../src/platform/database/postmaster.ts';
+import { isAlive } from '../../src/platform/processes/process-table.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

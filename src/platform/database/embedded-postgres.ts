@@ -6,9 +6,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Fault } from '../fault.ts';
+import { isGoneWithin, signal } from '../processes/process-table.ts';
 import { asDatabaseFault } from './faults.ts';
 import { type Account, type Binaries, exists, findAccount, findBinaries, prepareFolder } from './postgres-binaries.ts';
-import { clearLeftovers, findPostmaster, isAlive, signal } from './postmaster.ts';
+import { clearLeftovers, findPostmaster } from './postmaster.ts';
 
 export interface EmbeddedOptions {
   /** Holds `data/` (with the password in a file of mode 0600), `port` and `postgres.log`; made when missing. */
@@ -81,15 +82,6 @@ export async function stopEmbeddedPostgres(folder: string): Promise<void> {
   if (await isGoneWithin(running.pid, 30_000)) return;
   signal(running.pid, 'SIGQUIT');
   await isGoneWithin(running.pid, 10_000);
-}
-
-async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
-  const giveUpAt = performance.now() + ms;
-  while (await isAlive(pid)) {
-    if (performance.now() > giveUpAt) return false;
-    await sleep(20);
-  }
-  return true;
 }
 
 /** Made aside and renamed: a cluster whose making was interrupted is never mistaken for one. */

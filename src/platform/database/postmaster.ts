@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive, readCommand, readProcess, signal } from '../processes/process-table.ts';
 
 /** What `postmaster.pid` says, checked against the process table. */
 export interface Postmaster {
@@ -60,43 +61,18 @@ async function listOrphans(data: string): Promise<readonly number[]> {
   for (const pid of pids) if ((await readlink(`/proc/${pid}/cwd`).catch(() => '')) === data) inData.add(pid);
   const orphans: number[] = [];
   for (const pid of inData) {
-    const title = (await readText(`/proc/${pid}/cmdline`)) ?? '';
-    const process = await readStat(pid);
-    if (title.startsWith('postgres: ') && process && !inData.has(process.parent)) orphans.push(pid);
+    const [title = ''] = (await readCommand(pid)) ?? [];
+    const found = await readProcess(pid);
+    if (title.startsWith('postgres: ') && found && !inData.has(found.parent)) orphans.push(pid);
   }
   return orphans;
-}
-
-/** False for a zombie: where process 1 reaps nobody, a killed postmaster keeps its number. */
-export async function isAlive(pid: number): Promise<boolean> {
-  if (!signal(pid, 0)) return false;
-  const process = await readStat(pid);
-  return process === undefined || (process.state !== 'Z' && process.state !== 'X');
 }
 
 /** Postmasters stay in their data directory and name it on their command line; other users' folders cannot be read, but their command lines can. */
 async function isPostmaster(pid: number, data: string): Promise<boolean> {
   if (!(await isAlive(pid))) return false;
-  const cmdline = await readText(`/proc/${pid}/cmdline`);
-  if (cmdline === undefined) return true;
-  return cmdline.split('\0').includes(data);
-}
-
-async function readStat(pid: number): Promise<{ readonly state: string; readonly parent: number } | undefined> {
-  const text = await readText(`/proc/${pid}/stat`);
-  // The name in parentheses may hold spaces; what follows the last one is fixed.
-  const [state, parent] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
-  return state === undefined || parent === undefined ? undefined : { state, parent: Number(parent) };
-}
-
-/** True when the process exists. */
-export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(pid, name);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  const command = await readCommand(pid);
+  return command === undefined || command.includes(data);
 }
 
 async function readText(file: string): Promise<string | undefined> {
