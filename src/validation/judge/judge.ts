@@ -1,7 +1,8 @@
-import { checkBatch, splitOf, type ArmBatch, type Batch, type Comparison } from './batch.ts';
-import { observeComparison, openComparison, openComparisonStage, type ComparisonState, type Occasion } from './comparison.ts';
-import { errorsMetric, evidenceOf, firedBy, logEvidenceOfPass, stakesOf } from './evidence.ts';
+import { checkBatch, splitOf, type ArmBatch, type Batch } from './batch.ts';
+import { observeComparison, openComparison, openComparisonStage, type Arms, type ComparisonState, type Occasion } from './comparison.ts';
+import { errorsMetric, evidenceOf, firedBy, isShownHarmless, stakesOf } from './evidence.ts';
 import { isStopped, noHardStop, observeHardStop } from './rules/hard-stop.ts';
+import { addLatencies, noLatencies } from './rules/latency-histogram.ts';
 import { noPooledRank, observePooledRank } from './rules/pooled-rank.ts';
 import { noRatioCurve, observeRatioCurve } from './rules/ratio-sequence.ts';
 import { logServedShare, noServedShare, observeServedShare } from './rules/served-share.ts';
@@ -24,9 +25,11 @@ export function openJudge(settings: JudgeSettings): JudgeState {
     lastSecond: null,
     lastServedAt: { canary: null, control: null },
     counted: { canary: nothing, control: nothing },
-    comparisons: Object.fromEntries(stakesOf(settings).map(({ name }) => [name, openComparison(settings)])),
+    comparisons: Object.fromEntries(stakesOf(settings).map(({ name }) => [name, openComparison(settings.method)])),
     curve: noRatioCurve,
+    freshness: null,
     latency: settings.latency === undefined ? null : noPooledRank,
+    latencies: settings.latency?.quantile === undefined ? null : { canary: noLatencies, stable: noLatencies },
     share: noServedShare,
     hardStop: noHardStop,
     rolledBack: null,
@@ -102,25 +105,46 @@ function count(state: JudgeState, batch: Batch): JudgeState {
     counted: { canary: add(state.counted.canary, batch.canary), control: add(state.counted.control, control) },
     comparisons: compare(state, batch, control),
     curve: observeRatioCurve(state.curve, splitOf(batch.canary, control)),
-    latency: state.latency && latency ? observePooledRank(state.latency, latency.canary, latency.stable) : state.latency,
+    freshness: compareFreshness(state, batch),
+    ...(latency ? compareLatencies(state, latency) : {}),
     share: checkShare(state, batch),
   };
 }
 
+function occasionOf(state: JudgeState, batch: Batch): Occasion {
+  return { elapsedSeconds: elapsed(state), expectedShare: batch.expectedShare ?? null };
+}
+
 function compare(state: JudgeState, batch: Batch, control: ArmBatch): Readonly<Record<string, ComparisonState>> {
-  const { settings, comparisons } = state;
-  const occasion: Occasion = { elapsedSeconds: elapsed(state), expectedShare: batch.expectedShare ?? null };
+  const occasion = occasionOf(state, batch);
   const next: Record<string, ComparisonState> = {};
-  for (const [name, comparison] of Object.entries(comparisons)) {
-    const arms = name === errorsMetric ? { canary: batch.canary, control } : armsOf(batch, name);
-    next[name] = arms === undefined ? comparison : observeComparison(comparison, arms, settings, occasion);
+  for (const stake of stakesOf(state.settings)) {
+    const comparison = state.comparisons[stake.name] ?? openComparison(state.settings.method);
+    const arms = stake.name === errorsMetric ? { canary: batch.canary, control } : armsOf(batch, stake.name);
+    next[stake.name] = arms === undefined ? comparison : observeComparison(comparison, arms, stake, occasion);
   }
   return next;
 }
 
-function armsOf(batch: Batch, name: string): { readonly canary: ArmBatch; readonly control: ArmBatch } | undefined {
-  const pair: Comparison | undefined = batch.metrics?.[name] ?? batch.segments?.[name.replace(/^segment /, '')];
+function armsOf(batch: Batch, name: string): Arms | undefined {
+  const pair = batch.metrics?.[name] ?? batch.segments?.[name.replace(/^segment /, '')];
   return pair && { canary: pair.canary, control: pair.stable };
+}
+
+/** The fresh instance of stable in the canary's place. It moves no verdict; it tells a young process from a bad version. */
+function compareFreshness(state: JudgeState, batch: Batch): ComparisonState | null {
+  const { settings, freshness } = state;
+  if (batch.baseline === undefined) return freshness;
+  const arms = { canary: batch.baseline, control: batch.stable };
+  return observeComparison(freshness ?? openComparison('a1'), arms, { settings, weight: 1 }, occasionOf(state, batch));
+}
+
+function compareLatencies(state: JudgeState, { canary, stable }: NonNullable<Batch['latency']>): Pick<JudgeState, 'latency' | 'latencies'> {
+  const { latency, latencies } = state;
+  return {
+    latency: latency && observePooledRank(latency, canary, stable),
+    latencies: latencies && { canary: addLatencies(latencies.canary, canary), stable: addLatencies(latencies.stable, stable) },
+  };
 }
 
 function checkShare(state: JudgeState, batch: Batch): JudgeState['share'] {
@@ -156,6 +180,5 @@ function mayPass(state: JudgeState, second: number): boolean {
   const inStage = second - (state.stageOpenedAt ?? second) + 1;
   if (inStage < settings.minimumSeconds || inStage > (settings.deadlineSeconds ?? Infinity)) return false;
   const silent = Math.min(lastServedAt.canary ?? -Infinity, lastServedAt.control ?? -Infinity) <= second - settings.silenceSeconds;
-  const logE = logEvidenceOfPass(state);
-  return !silent && logE !== null && logE >= -Math.log(settings.beta);
+  return !silent && isShownHarmless(state);
 }

@@ -1,7 +1,7 @@
 import { Fault, type FaultItem } from '../../platform/fault.ts';
 
-/** How errors are judged: a1 mixture, a2 two-sided, a3 with restarts for late onset. rules/ has each with its source. */
-export const methods = ['a1', 'a2', 'a3'] as const;
+/** How errors are judged: a1 mixture, a2 two-sided, a3 with restarts for late onset, a4 the quickest. */
+export const methods = ['a1', 'a2', 'a3', 'a4'] as const;
 export type Method = (typeof methods)[number];
 
 /** One more error metric, or one segment of the traffic, judged beside the errors as a whole. */
@@ -15,6 +15,10 @@ export interface MetricSettings {
 
 export interface LatencySettings {
   readonly weight: number;
+  /** When given, the canary passes only with this quantile shown to be within the margin. Needs like, independent samples. */
+  readonly quantile?: number;
+  /** How much slower than stable that quantile may be: 0.2 is 20 %. */
+  readonly margin: number;
 }
 
 export interface JudgeSettings {
@@ -33,9 +37,9 @@ export interface JudgeSettings {
   readonly warmUpSeconds: number;
   /** A stage without verdict by then is inconclusive. Absent: it goes on. */
   readonly deadlineSeconds?: number;
-  /** Distance of the restarts of a3. */
+  /** Distance of the restarts of a3 and a4. */
   readonly restartEverySeconds: number;
-  /** How long the canary will be watched in all, for a3 to spread its restarts over. Absent: without end. */
+  /** How long the canary will be watched in all, to spread the restarts over. Absent: without end. */
   readonly horizonSeconds?: number;
   /** No pass when the canary or the control served nothing for this long. */
   readonly silenceSeconds: number;
@@ -45,7 +49,7 @@ export interface JudgeSettings {
   readonly shareAlpha: number;
   /** Factor on the odds within which the served share may differ; sticky routers need `shareToleranceFor`. */
   readonly shareTolerance: number;
-  /** The arm the canary is compared with. */
+  /** The arm the canary is compared with: stable, or a fresh instance of the stable version. */
   readonly control: 'stable' | 'baseline';
   /** Weight of the errors as a whole among the metrics. */
   readonly errorsWeight: number;
@@ -110,11 +114,20 @@ function faultsOfNumbers(settings: Readonly<Record<string, unknown>>): FaultItem
   });
 }
 
+/** Names of what is always judged; a metric of the same name would be lost behind it. */
+const reserved = ['errors', 'latency', 'hard-stop'];
+
 function faultsOfNamed(list: readonly MetricSettings[], pointer: string): FaultItem[] {
   return list.flatMap((item, i) => {
     const faults: FaultItem[] = [];
     if (!(item.weight > 0 && item.weight < Infinity)) {
       faults.push({ pointer: `${pointer}/${i}/weight`, detail: `expected a finite number above 0, got ${item.weight}` });
+    }
+    if (item.name === '' || reserved.includes(item.name) || item.name.startsWith('segment ')) {
+      faults.push({
+        pointer: `${pointer}/${i}/name`,
+        detail: `expected a name other than ${reserved.join(', ')} or segment …, got "${item.name}"`,
+      });
     }
     if (list.findIndex((other) => other.name === item.name) < i) {
       faults.push({ pointer: `${pointer}/${i}/name`, detail: `expected each name once, got ${item.name} again` });
@@ -123,9 +136,21 @@ function faultsOfNamed(list: readonly MetricSettings[], pointer: string): FaultI
   });
 }
 
+function faultsOfLatency(latency: LatencySettings | undefined): FaultItem[] {
+  if (latency === undefined) return [];
+  const { weight, quantile = 0.5, margin } = latency;
+  const faults: FaultItem[] = [];
+  if (!(weight > 0 && weight < Infinity))
+    faults.push({ pointer: '/latency/weight', detail: `expected a finite number above 0, got ${weight}` });
+  if (!(quantile > 0 && quantile < 1)) faults.push({ pointer: '/latency/quantile', detail: `expected between 0 and 1, got ${quantile}` });
+  if (!(margin > 0 && margin < Infinity))
+    faults.push({ pointer: '/latency/margin', detail: `expected a finite number above 0, got ${margin}` });
+  return faults;
+}
+
 function faultsOf(settings: JudgeSettings): readonly FaultItem[] {
   const faults = faultsOfNumbers({ ...settings });
-  const { method, control, toleratedRatio, nonInferiorityRatio: limit, minimumSeconds, deadlineSeconds, latency } = settings;
+  const { method, control, toleratedRatio, nonInferiorityRatio: limit, minimumSeconds, deadlineSeconds } = settings;
   if (!methods.includes(method))
     faults.push({ pointer: '/method', detail: `expected one of ${methods.join(', ')}, got ${JSON.stringify(method)}` });
   if (control !== 'stable' && control !== 'baseline') {
@@ -137,10 +162,12 @@ function faultsOf(settings: JudgeSettings): readonly FaultItem[] {
   if (deadlineSeconds !== undefined && minimumSeconds > deadlineSeconds) {
     faults.push({ pointer: '/minimumSeconds', detail: `expected at most the deadline of ${deadlineSeconds} s, got ${minimumSeconds}` });
   }
-  if (latency !== undefined && !(latency.weight > 0 && latency.weight < Infinity)) {
-    faults.push({ pointer: '/latency/weight', detail: `expected a finite number above 0, got ${latency.weight}` });
-  }
-  return [...faults, ...faultsOfNamed(settings.metrics, '/metrics'), ...faultsOfNamed(settings.segments, '/segments')];
+  return [
+    ...faults,
+    ...faultsOfLatency(settings.latency),
+    ...faultsOfNamed(settings.metrics, '/metrics'),
+    ...faultsOfNamed(settings.segments, '/segments'),
+  ];
 }
 
 /** Drops what is undefined, so that an absent option never covers a default. */
@@ -155,7 +182,7 @@ export function resolveSettings(options: JudgeOptions = {}): JudgeSettings {
     ...defaults,
     ...given(rest),
     ...(nonInferiorityRatio === null ? {} : { nonInferiorityRatio }),
-    ...(latency === undefined ? {} : { latency: { weight: 1, ...given(latency) } }),
+    ...(latency === undefined ? {} : { latency: { weight: 1, margin: 0.2, ...given(latency) } }),
     metrics: metrics.map(({ name, weight = 1, required = true }) => ({ name, weight, required })),
     segments: segments.map(({ name, weight = 1, required = false }) => ({ name, weight, required })),
   };

@@ -1,5 +1,9 @@
 import type { Reason } from '../../platform/decision.ts';
-import { logEvidence, logEvidenceOfPass } from './evidence.ts';
+import { logHarm } from './comparison.ts';
+import { evidenceOf, logEvidenceOfPass } from './evidence.ts';
+import { logAverageEvidence } from './rules/average-evidence.ts';
+import { quantileBounds, type QuantileBounds } from './rules/confidence-band.ts';
+import { blame } from './rules/e-bh.ts';
 import { ratioBounds, type RatioBounds } from './rules/ratio-sequence.ts';
 import type { JudgeState } from './state.ts';
 
@@ -20,6 +24,10 @@ export interface Verdict {
   readonly rollbackAtSecond: number | null;
   /** In this stage. */
   readonly passAtSecond: number | null;
+  /** When several metrics are judged, those that are bad: at most a share alpha of the named ones is innocent (e-BH). */
+  readonly blame?: readonly string[];
+  /** When a latency quantile was asked for: its bounds on both arms, in milliseconds. */
+  readonly quantile?: { readonly quantile: number; readonly canary: QuantileBounds; readonly stable: QuantileBounds };
   readonly reasons: readonly Reason[];
   /** For a release manager. */
   readonly sentence: string;
@@ -140,11 +148,31 @@ function find(state: JudgeState, ratio: RatioBounds): Finding {
   return { kind: 'continue', reason: { code: 'canary.continue', sentence: `${comparisonSentence(state, ratio)}: keep watching.` } };
 }
 
+function freshnessReason(state: JudgeState): Reason | undefined {
+  const { freshness, settings } = state;
+  if (freshness === null || logHarm(freshness.harm, { settings, weight: 1 }) < -Math.log(settings.alpha)) return undefined;
+  return {
+    code: 'canary.fresh-baseline',
+    sentence: 'A fresh instance of the stable version fails more often than stable as well: a young process fails, whatever its version.',
+    remedy: 'Compare the canary with the fresh instance (control: baseline), or give it a longer warm-up.',
+  };
+}
+
+function quantileOf(state: JudgeState): Pick<Verdict, 'quantile'> {
+  const { latencies, settings } = state;
+  const quantile = settings.latency?.quantile;
+  if (latencies === null || quantile === undefined) return {};
+  const [canary, stable] = [latencies.canary, latencies.stable].map((arm) => quantileBounds(arm, quantile, settings.alpha / 2));
+  return canary && stable ? { quantile: { quantile, canary, stable } } : {};
+}
+
 function render(state: JudgeState, { kind, reason }: Finding, ratio: RatioBounds): Verdict {
   const { canary, control } = state.counted;
+  const evidence = evidenceOf(state);
+  const freshness = freshnessReason(state);
   return {
     kind,
-    logE: logEvidence(state),
+    logE: logAverageEvidence(evidence),
     logEPass: logEvidenceOfPass(state),
     fired: state.rolledBack?.fired ?? [],
     ratio,
@@ -153,7 +181,16 @@ function render(state: JudgeState, { kind, reason }: Finding, ratio: RatioBounds
     seconds: state.lastSecond === null ? 0 : state.lastSecond - (state.openedAt ?? state.lastSecond) + 1,
     rollbackAtSecond: state.rolledBack?.second ?? null,
     passAtSecond: state.passedAt,
-    reasons: [reason],
+    ...(evidence.length > 1
+      ? {
+          blame: blame(
+            evidence.filter((part) => part.harmful),
+            state.settings.alpha,
+          ).map((part) => part.name),
+        }
+      : {}),
+    ...quantileOf(state),
+    reasons: freshness ? [reason, freshness] : [reason],
     sentence: reason.sentence,
   };
 }

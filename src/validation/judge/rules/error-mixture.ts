@@ -14,6 +14,8 @@ import { at, logMeanExp } from '../log-space.ts';
 export const worseRatios = [1.2, 1.5, 2, 3, 5, 10, 20] as const;
 
 const logWorseRatios = worseRatios.map(Math.log);
+/** The capital on each alternative: they share evenly. */
+export const logEvenPriors = worseRatios.map(() => -Math.log(worseRatios.length));
 
 /** L_x for each x of `worseRatios`. */
 export type ErrorMixture = readonly number[];

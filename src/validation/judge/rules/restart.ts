@@ -19,11 +19,15 @@ export interface Restarts {
 
 export interface RestartPlan {
   readonly everySeconds: number;
+  /** Capital put on the restarts, one half in A3; the rest stays on the first start. */
+  readonly share: number;
   /** How long the canary may be watched; absent: without end. */
   readonly horizonSeconds?: number;
 }
 
-const firstShare = 0.5;
+/** A3 puts half of the capital on the restarts. */
+export const restartShare = 0.5;
+
 const secondsOfAnHour = 3600;
 
 /**
@@ -31,7 +35,7 @@ const secondsOfAnHour = 3600;
  * fifths and hour h the 1/((h-1) h)-th part of the rest, so that a restart in any later hour still has some.
  */
 export function restartedShare(restart: number, plan: RestartPlan): number {
-  const spread = 1 - firstShare;
+  const spread = plan.share;
   if (plan.horizonSeconds !== undefined) {
     const planned = Math.max(Math.ceil(plan.horizonSeconds / plan.everySeconds) - 1, 1);
     return spread * Math.min(restart / planned, 1);
@@ -42,8 +46,8 @@ export function restartedShare(restart: number, plan: RestartPlan): number {
   return spread * (0.8 + 0.2 * (1 - 1 / whole + (hours - whole) / (whole * (whole + 1))));
 }
 
-export function noRestarts(alternatives: number): Restarts {
-  return { sums: Array.from({ length: alternatives }, () => Math.log(firstShare)), begun: 0 };
+export function noRestarts(alternatives: number, share: number): Restarts {
+  return { sums: Array.from({ length: alternatives }, () => Math.log1p(-share)), begun: 0 };
 }
 
 /** Begins the restarts that are due at `elapsedSeconds`, before the batch of that second is added to the mixture. */
@@ -55,9 +59,9 @@ export function beginRestarts(restarts: Restarts, mixture: ErrorMixture, elapsed
   return { sums: restarts.sums.map((sum, i) => logAdd(sum, Math.log(share) - at(mixture, i))), begun: due };
 }
 
-/** ln E_R. */
-export function logRestarted(restarts: Restarts, mixture: ErrorMixture, plan: RestartPlan): number {
-  const ahead = 1 - firstShare - restartedShare(restarts.begun, plan);
-  const begun = logSumExp(mixture.map((l, i) => l + at(restarts.sums, i))) - Math.log(mixture.length);
+/** ln E_R; `logPriors` holds the capital on each alternative, -ln|G| where they share evenly. */
+export function logRestarted(restarts: Restarts, mixture: ErrorMixture, plan: RestartPlan, logPriors: readonly number[]): number {
+  const ahead = plan.share - restartedShare(restarts.begun, plan);
+  const begun = logSumExp(mixture.map((l, i) => l + at(logPriors, i) + at(restarts.sums, i)));
   return ahead > 0 ? logAdd(begun, Math.log(ahead)) : begun;
 }
