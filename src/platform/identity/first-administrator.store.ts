@@ -17,8 +17,13 @@ const name = 'administrator';
 /**
  * Makes the first token of a new installation: Principal and Role `administrator` and a token, in one transaction. The
  * answer is the token, once; undefined whenever any token was ever made, however many processes start at the same moment.
+ * `keep` runs before the commit: a process killed in between leaves no token that nobody knows.
  */
-export async function ensureFirstAdministrator(db: Database, clock: Clock): Promise<string | undefined> {
+export async function ensureFirstAdministrator(
+  db: Database,
+  clock: Clock,
+  keep: (secret: string) => Promise<void> = async () => {},
+): Promise<string | undefined> {
   if (!(await hasNoTokens(db))) return undefined;
   return transact(db, async (tx) => {
     await sql`select pg_advisory_xact_lock(hashtextextended('tidegate first administrator', 0))`.execute(tx);
@@ -48,6 +53,7 @@ export async function ensureFirstAdministrator(db: Database, clock: Clock): Prom
       after: { principal: name, expiresAt: expiresAt.toISOString() },
       at,
     });
+    await keep(secret);
     return secret;
   });
 }
