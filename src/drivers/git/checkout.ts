@@ -98,6 +98,8 @@ async function readBlobs(mirror: Mirror, entries: readonly TreeFile[], take: Tak
   } finally {
     clearTimeout(timer);
     killGit(child);
+    // What nobody reads any more would keep the pipe, and with it this wait, open for ever.
+    child.stdout.destroy();
     await ended.catch(() => {});
   }
 }
