@@ -35,7 +35,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: Path, context: Context): r
       path,
       pointer: pointerOf(path),
       code: codeOf(issue, valueAt(context.input, path)),
-      detail: detailOf(issue, valueAt(context.input, path)),
+      detail: detailOf(issue, valueAt(context.input, path), path.length > 0 ? 'the field is missing' : 'there is none'),
     },
   ];
 }
@@ -76,10 +76,10 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): string {
   return codes[issue.code] ?? 'value.invalid';
 }
 
-function detailOf(issue: z.core.$ZodIssue, value: unknown): string {
+function detailOf(issue: z.core.$ZodIssue, value: unknown, missing: string): string {
   if (issue.code === 'custom') return issue.message;
   const expectation = `expected ${expectationOf(issue)}`;
-  if (value === undefined) return `${expectation}, but the field is missing`;
+  if (value === undefined) return `${expectation}, but ${missing}`;
   if (issue.code === 'invalid_value' && typeof value === 'string') {
     const hint = suggestion(value, issue.values.map(String));
     return `${expectation}, got ${describe(value)}${hint ? `, did you mean "${hint}"?` : ''}`;

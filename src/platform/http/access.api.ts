@@ -19,6 +19,8 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     listRoutes(): readonly ListedRoute[];
+    /** Whether the token of a long request is still good and still enough. True while the database cannot tell. */
+    mayStill(request: FastifyRequest): Promise<boolean>;
   }
 }
 
@@ -49,6 +51,18 @@ export function addAccessControl(app: FastifyInstance, { authenticate, settings 
       );
     }
     for (const method of [route.method].flat()) routes.push({ method, url: route.url, access });
+  });
+
+  app.decorate('mayStill', async (request: FastifyRequest) => {
+    const access = request.routeOptions.config.permission;
+    if (access === undefined || access === 'public') return true;
+    try {
+      const principal = await authenticate(bearerToken(request));
+      if (access !== 'authenticated') requirePermission(principal, access);
+      return true;
+    } catch (error) {
+      return !(error instanceof Fault && (error.status === 401 || error.status === 403));
+    }
   });
 
   const countRefusals = app.createRateLimit({

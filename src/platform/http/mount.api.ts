@@ -50,7 +50,7 @@ function mountEndpoint(app: FastifyInstance, deps: MountDeps, route: Endpoint): 
 function callOf(request: FastifyRequest, input: ReturnType<typeof compileInput>, at: Date): Call {
   const ifMatch = parseEntityTags(request.headers['if-match'], 'If-Match');
   return {
-    ...input({ params: request.params, query: request.query, body: request.body }),
+    ...input({ params: request.params, query: request.query, body: request.body ?? undefined }),
     principal: request.principal,
     ifMatch,
     at,
@@ -60,7 +60,7 @@ function callOf(request: FastifyRequest, input: ReturnType<typeof compileInput>,
 }
 
 function refuseOtherMedia(route: Endpoint, request: FastifyRequest): void {
-  if (request.body === undefined || route.body === undefined) return;
+  if (request.body === undefined || request.body === null || route.body === undefined) return;
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const accepted = ['application/json', ...(route.textBodies ?? [])];
   if (accepted.includes(type)) return;

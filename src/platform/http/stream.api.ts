@@ -72,7 +72,18 @@ export function mountStream(app: FastifyInstance, route: Extract<Route, { kind: 
       request.raw.socket.once('close', gone);
       try {
         const events = route.events({ query, principal: request.principal, afterId, signal: stream.abort.signal });
-        await writeEvents({ request, reply, events, signal: stream.abort.signal, heartbeatMs: app.openStreams.heartbeatMs, abort: gone });
+        const recheck = async (): Promise<void> => {
+          if (!(await app.mayStill(request))) gone();
+        };
+        await writeEvents({
+          request,
+          reply,
+          events,
+          signal: stream.abort.signal,
+          heartbeatMs: app.openStreams.heartbeatMs,
+          abort: gone,
+          recheck,
+        });
       } finally {
         request.raw.socket.off('close', gone);
         stream.abort.abort();
@@ -101,9 +112,11 @@ interface Writing {
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;
   readonly abort: () => void;
+  /** Ends the stream when its token or permission is gone. */
+  readonly recheck: () => Promise<void>;
 }
 
-async function writeEvents({ request, reply, events, signal, heartbeatMs, abort }: Writing): Promise<void> {
+async function writeEvents({ request, reply, events, signal, heartbeatMs, abort, recheck }: Writing): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
   reply.hijack();
   const raw = reply.raw;
@@ -119,15 +132,15 @@ async function writeEvents({ request, reply, events, signal, heartbeatMs, abort 
   raw.write(': open\n\nretry: 2000\n\n');
   const heartbeat = setInterval(() => {
     if (!raw.writableNeedDrain) raw.write(': \n\n');
+    void recheck();
   }, heartbeatMs);
   try {
     for (let next = await iterator.next(); next.done !== true && !signal.aborted; next = await iterator.next()) {
       if (!raw.write(textOf(next.value))) await drained(raw, signal);
     }
   } catch (error) {
-    // The status line is out: the only honest sign of a failure is to break off; the client resumes after its last event.
+    // The status line is out, so all that can be told is the end: the client comes back with the last event it saw.
     if (!signal.aborted) request.log.error({ err: error }, 'event stream broken off');
-    raw.destroy();
   } finally {
     clearInterval(heartbeat);
     await iterator.return?.();

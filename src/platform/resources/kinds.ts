@@ -34,10 +34,13 @@ export function anyDocumentSchema(kinds: Kinds): JsonSchema {
     type: 'object',
     required: ['apiVersion', 'kind', 'metadata', 'spec'],
     properties: { kind: { enum: [...kinds.keys()] } },
-    allOf: [...kinds.values()].map((kind) => ({
-      if: { properties: { kind: { const: kind.kind } }, required: ['kind'] },
-      then: withoutDialect(documentSchema(kind)),
-    })),
+    // if/then rather than oneOf: editors then tell what is wrong with this kind, not that no kind fits.
+    allOf: [...kinds.values()].map((kind) =>
+      Object.fromEntries([
+        ['if', { properties: { kind: { const: kind.kind } }, required: ['kind'] }],
+        ['then', withoutDialect(documentSchema(kind))],
+      ]),
+    ),
   };
 }
 

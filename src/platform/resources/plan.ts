@@ -113,7 +113,7 @@ function brokenBy(resources: readonly StoredResource[], { before, after, kinds }
   return resources.flatMap((resource) => {
     const old = new Set(checkOne(resource, before, kinds).map((fault) => `${fault.pointer} ${fault.detail}`));
     const broken = checkOne(resource, after, kinds).filter((fault) => !old.has(`${fault.pointer} ${fault.detail}`));
-    return broken.map((fault) => ({ ...fault, detail: `${resource.kind} ${resource.name}, which stays: ${fault.detail}` }));
+    return broken.map((fault) => Object.assign({}, fault, { detail: `${resource.kind} ${resource.name}, which stays: ${fault.detail}` }));
   });
 }
 
