@@ -1,14 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chown, mkdir, open, readFile, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Fault } from '../fault.ts';
 import { isGoneWithin, signal } from '../processes/process-table.ts';
 import { asDatabaseFault } from './faults.ts';
-import { type Account, type Binaries, exists, findAccount, findBinaries, prepareFolder } from './postgres-binaries.ts';
+import { type Account, type Binaries, findAccount, findBinaries, prepareFolder } from './postgres-binaries.ts';
+import { bareEnvironment, ensureCluster, exitOf, passwordName, startFailed, user } from './postgres-cluster.ts';
 import { clearLeftovers, findPostmaster } from './postmaster.ts';
 
 export interface EmbeddedOptions {
@@ -32,10 +32,6 @@ export interface EmbeddedPostgres {
 }
 
 const database = 'tidegate';
-const majorVersion = '18';
-const user = 'tidegate';
-/** Inside the data directory, mode 0600. */
-const passwordName = 'tidegate.password';
 
 /**
  * Starts PostgreSQL on `folder`, or adopts the one that runs there. Idempotent, and safe when several processes try at
@@ -47,7 +43,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const account = findAccount();
   const binaries = await findBinaries(account);
   await prepareFolder(options.folder, account);
-  await ensureCluster(options, binaries, account);
+  await ensureCluster({ folder: options.folder, durable: options.durable ?? true, binaries, account });
   const folder = await realpath(options.folder);
   const data = await realpath(join(folder, 'data'));
   const giveUpAt = performance.now() + 60_000;
@@ -82,71 +78,6 @@ export async function stopEmbeddedPostgres(folder: string): Promise<void> {
   if (await isGoneWithin(running.pid, 30_000)) return;
   signal(running.pid, 'SIGQUIT');
   await isGoneWithin(running.pid, 10_000);
-}
-
-/** Made aside and renamed: a cluster whose making was interrupted is never mistaken for one. */
-async function ensureCluster(options: EmbeddedOptions, binaries: Binaries, account: Account | undefined): Promise<void> {
-  const data = join(options.folder, 'data');
-  if (await exists(join(data, 'PG_VERSION'))) return checkVersion(data);
-  const place = await readlink(data).catch(() => data);
-  const half = `${place}.${process.pid}`;
-  const passwordFile = `${half}.password`;
-  try {
-    await mkdir(half, { mode: 0o700 });
-    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    if (account) for (const path of [half, passwordFile]) await chown(path, account.uid, account.gid);
-    await initialise({ binaries, half, passwordFile, account, durable: options.durable ?? true });
-    // The password travels inside, so that whoever wins the race for the name brings the password that fits.
-    await rename(passwordFile, join(half, passwordName));
-    await rename(half, place);
-  } catch (error) {
-    if (!(await exists(join(data, 'PG_VERSION')))) throw diskFull(error) ?? error;
-  } finally {
-    for (const path of [half, passwordFile]) await rm(path, { recursive: true, force: true });
-  }
-}
-
-async function checkVersion(data: string): Promise<void> {
-  const version = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
-  if (version === majorVersion) return;
-  throw new Fault({
-    code: 'database.wrong-version',
-    message: `expected a database of PostgreSQL ${majorVersion} in ${data}, got one of PostgreSQL ${version}`,
-    remedy: 'start the version of Tidegate that made it, or move the folder away to begin with an empty database',
-  });
-}
-
-interface Initialisation {
-  readonly binaries: Binaries;
-  readonly half: string;
-  readonly passwordFile: string;
-  readonly account: Account | undefined;
-  readonly durable: boolean;
-}
-
-/** The builtin locale sorts alike on every machine: an index never depends on the C library's version. */
-async function initialise({ binaries, half, passwordFile, account, durable }: Initialisation): Promise<void> {
-  const flags = [`--pgdata=${half}`, `--username=${user}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8'];
-  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const child = spawn(binaries.initdb, [...flags, ...locale, ...(durable ? [] : ['--no-sync'])], {
-    ...account,
-    cwd: dirname(half),
-    env: bareEnvironment,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    said = (said + chunk).slice(-4_000);
-  });
-  const code = await exitOf(child);
-  if (code !== 0) throw startFailed(dirname(half), said.trim().split('\n').slice(-5));
-}
-
-function exitOf(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code));
-  });
 }
 
 interface Launch {
@@ -213,9 +144,6 @@ function postgresFlags({ options, data, port }: Launch): readonly string[] {
   };
   return ['-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }
-
-/** Nothing of ours is inherited: the environment of the platform holds secrets, and LC_* or PG* would change PostgreSQL. */
-const bareEnvironment = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' };
 
 async function choosePort(folder: string, launches: number): Promise<number> {
   const last = Number.parseInt(await readFile(join(folder, 'port'), 'utf8').catch(() => ''), 10);
@@ -291,11 +219,6 @@ async function logTail(folder: string, from = 0): Promise<readonly string[]> {
   return text.slice(from).trim().split('\n').slice(-8);
 }
 
-function diskFull(error: unknown): unknown {
-  const full = (error as { code?: string }).code === 'ENOSPC' || /No space left on device/.test((error as Error).message);
-  return full ? asDatabaseFault({ code: '53100', message: 'while the database was made' }) : undefined;
-}
-
 function portInUse(port: number): Fault {
   return new Fault({
     code: 'database.port-in-use',
@@ -310,13 +233,5 @@ function notOurs(folder: string, pid: number, cause: unknown): Fault {
     message: `expected the PostgreSQL running on ${folder} (process ${pid}) to be one of ours, got one that our password does not open`,
     remedy: `stop process ${pid}, start as the user who started it, or choose another TIDEGATE_HOME`,
     cause,
-  });
-}
-
-function startFailed(folder: string, said: readonly string[]): Fault {
-  return new Fault({
-    code: 'database.start-failed',
-    message: `expected PostgreSQL to start on ${folder}, got: ${said.join(' | ') || 'no answer within 60 s'}`,
-    remedy: `read ${join(folder, 'postgres.log')}`,
   });
 }
