@@ -8,7 +8,9 @@ import type { Lease, Next, Queue, QueueLog, Reconciler } from '../../src/platfor
  * holder and its beginning and end, so a test can prove that nobody overlapped and nothing was done twice.
  */
 export async function makeWorld(db: Database): Promise<void> {
-  await sql`create table if not exists world (key text primary key, wanted integer not null default 0, done integer not null default 0)`.execute(db);
+  await sql`create table if not exists world (key text primary key, wanted integer not null default 0, done integer not null default 0)`.execute(
+    db,
+  );
   await sql`create table if not exists action (id bigint generated always as identity, key text not null, nth integer not null,
     token bigint not null, process integer not null, started timestamptz not null, ended timestamptz not null)`.execute(db);
 }
@@ -30,13 +32,14 @@ export function worldStep(db: Database, act: (lease: Lease) => Promise<void> = a
   return async (lease) => {
     const { wanted, done } = await loadKey(db, lease.key);
     if (done >= wanted) return { kind: 'sleep' };
-    const { rows } = await sql<{ at: Date }>`select clock_timestamp() as at`.execute(db);
+    // As text: a Date would cut off the microseconds, and one action would seem to begin before the last one ended.
+    const { rows } = await sql<{ at: string }>`select clock_timestamp()::text as at`.execute(db);
     await act(lease);
     await transact(db, async (tx) => {
       await lease.guard(tx);
       await sql`update world set done = ${done + 1} where key = ${lease.key}`.execute(tx);
       await sql`insert into action (key, nth, token, process, started, ended)
-        values (${lease.key}, ${done + 1}, ${lease.token}, ${process.pid}, ${rows[0]?.at}, clock_timestamp())`.execute(tx);
+        values (${lease.key}, ${done + 1}, ${lease.token}, ${process.pid}, ${rows[0]?.at}::timestamptz, clock_timestamp())`.execute(tx);
     });
     return done + 1 < wanted ? { kind: 'again' } : { kind: 'sleep' };
   };
@@ -47,9 +50,11 @@ export async function loadKey(db: Database, key: string): Promise<{ wanted: numb
   return rows[0] ?? { wanted: 0, done: 0 };
 }
 
-/** Keys with fewer actions than wanted. */
-export async function countUndone(db: Database): Promise<number> {
-  const { rows } = await sql<{ n: number }>`select count(*)::int as n from world where done < wanted`.execute(db);
+/** Keys that begin so and have fewer actions than wanted. */
+export async function countUndone(db: Database, prefix: string): Promise<number> {
+  const { rows } = await sql<{
+    n: number;
+  }>`select count(*)::int as n from world where done < wanted and starts_with(key, ${prefix})`.execute(db);
   return rows[0]?.n ?? 0;
 }
 
@@ -64,4 +69,17 @@ export function listLog(): QueueLog & { readonly lines: string[] } {
     lines.push(`${level} ${sentence} ${JSON.stringify(facts)}`);
   };
   return { lines, info: write('info'), warn: write('warn'), error: write('error') };
+}
+
+/** Keys of which two actions ran at once. */
+export async function findOverlaps(db: Database): Promise<readonly string[]> {
+  const { rows } = await sql<{ key: string }>`select distinct a.key from action a join action b on a.key = b.key and a.id < b.id
+    where b.started < a.ended`.execute(db);
+  return rows.map(({ key }) => key);
+}
+
+/** Keys of which one action was done more than once. */
+export async function findRepeats(db: Database): Promise<readonly string[]> {
+  const { rows } = await sql<{ key: string }>`select key from action group by key, nth having count(*) > 1`.execute(db);
+  return rows.map(({ key }) => key);
 }

@@ -23,7 +23,8 @@ const shared = {
   retryLimit: 1_000,
   retryDelay: 1,
   retryBackoff: true,
-  retryDelayMax: 60,
+  // Not more: the fifth kill in a row of one key is still taken over within 30 s (10 s heartbeat, up to 10 s monitor, this).
+  retryDelayMax: 8,
   // How long one turn may take at most, a slow step included; after that its claim is lost.
   expireInSeconds: 4 * 3_600,
   // A timer may be set this far ahead; the default of 14 days would delete it.
