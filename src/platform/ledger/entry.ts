@@ -124,13 +124,13 @@ function commitmentOf(value: Json | undefined): Commitment | undefined {
   return { $digest: digestOfBytes(text), bytes };
 }
 
-function faultsOf({ actor, onBehalfOf = actor, action, subject, related = [], at }: Change): FaultItem[] {
+function faultsOf({ actor, onBehalfOf, action, subject, related = [], at }: Change): FaultItem[] {
   const faults: FaultItem[] = [];
   const check = (good: boolean, pointer: string, expected: string, got: unknown): void => {
     if (!good) faults.push({ pointer, detail: `expected ${expected}, got ${JSON.stringify(got)?.slice(0, 120) ?? 'nothing'}` });
   };
   check(isName(actor), '/actor', 'the name of a principal', actor);
-  check(isName(onBehalfOf), '/onBehalfOf', 'the name of a principal', onBehalfOf);
+  check(onBehalfOf === undefined || isName(onBehalfOf), '/onBehalfOf', 'the name of a principal', onBehalfOf);
   check(isName(action) && ACTION.test(action), '/action', 'noun.verb-in-past', action);
   check(isName(subject) && SUBJECT.test(subject), '/subject', 'noun/id', subject);
   for (const [position, one] of related.entries()) check(isName(one) && SUBJECT.test(one), `/related/${position}`, 'noun/id', one);
