@@ -80,7 +80,7 @@ function detailOf(issue: z.core.$ZodIssue, value: unknown, missing: string): str
   if (issue.code === 'custom') return issue.message;
   const expectation = `expected ${expectationOf(issue)}`;
   if (value === undefined) return `${expectation}, but ${missing}`;
-  if (issue.code === 'invalid_value' && typeof value === 'string') {
+  if (issue.code === 'invalid_value' && issue.values.length > 1 && typeof value === 'string') {
     const hint = suggestion(value, issue.values.map(String));
     return `${expectation}, got ${describe(value)}${hint ? `, did you mean "${hint}"?` : ''}`;
   }
