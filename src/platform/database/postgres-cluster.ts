@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chown, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Fault } from '../fault.ts';
+import { isAlive } from '../processes/process-table.ts';
 import { asDatabaseFault } from './faults.ts';
 import { type Account, type Binaries, exists } from './postgres-binaries.ts';
 
@@ -23,7 +24,8 @@ export async function ensureCluster({ folder, durable, binaries, account }: Clus
   const data = join(folder, 'data');
   if (await exists(join(data, 'PG_VERSION'))) return checkVersion(data);
   const place = await readlink(data).catch(() => data);
-  const half = `${place}.${process.pid}`;
+  await removeAbandoned(place);
+  const half = `${place}.${process.pid}-${randomBytes(4).toString('hex')}`;
   const passwordFile = `${half}.password`;
   try {
     await mkdir(half, { mode: 0o700 });
@@ -37,6 +39,15 @@ export async function ensureCluster({ folder, durable, binaries, account }: Clus
     if (!(await exists(join(data, 'PG_VERSION')))) throw diskFull(error) ?? error;
   } finally {
     for (const path of [half, passwordFile]) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Makings whose process is gone; each holds 40 MB. */
+async function removeAbandoned(place: string): Promise<void> {
+  const prefix = `${basename(place)}.`;
+  for (const name of await readdir(dirname(place))) {
+    const owner = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
+    if (owner > 0 && !(await isAlive(owner))) await rm(join(dirname(place), name), { recursive: true, force: true });
   }
 }
 
