@@ -18,7 +18,8 @@ export interface BuildRunner {
   /**
    * Runs the command and packs `output` into one deterministic tar archive (sorted, owner 0, time 0): two builds of
    * the same bytes are byte-equal. Faults: `build.failed` (exit code, last lines), `build.timeout`, `build.too-large`,
-   * `build.no-output`, `build.unsafe-output` (a link that leads out of the folder).
+   * `build.no-output`, `build.unsafe-output` (a link that leads out of the folder); retryable: `build.aborted`,
+   * `build.disk-full`. The archive is the caller's to remove.
    */
   run(request: BuildRequest): Promise<{ readonly archive: string; readonly bytes: number }>;
 }

@@ -23,7 +23,8 @@ export interface AllowedSigner {
 export interface SourceRepository {
   /**
    * Verifies a tag and says what it names. Faults (422): `tag.unknown`, `tag.lightweight`, `tag.unsigned`,
-   * `tag.untrusted-signer`, `tag.unreachable` (its commit is on none of the protected branches).
+   * `tag.untrusted-signer`, `tag.unreachable` (its commit is on none of the protected branches), `tag.misnamed` (signed
+   * under another name), `tag.not-a-commit`, `tag.malformed`. A repository that does not answer is retryable (5xx).
    */
   verifyTag(request: {
     readonly repository: string;
