@@ -6,11 +6,13 @@ import type { WorkerSettings } from './reconcile-worker.process.ts';
 
 /** A line that a worker process wrote. */
 export interface Said {
-  readonly event: 'ready' | 'act' | 'refused' | 'log';
+  readonly event: 'ready' | 'step' | 'act' | 'refused' | 'log';
   readonly key?: string;
   readonly token?: number;
   readonly code?: string;
   readonly sentence?: string;
+  /** Of the machine's monotonic clock, which all its processes share. */
+  readonly atMs?: number;
 }
 
 export interface LiveWorker {

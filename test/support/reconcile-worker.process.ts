@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDatabase } from '../../src/platform/database/connect.ts';
 import { Fault } from '../../src/platform/fault.ts';
 import { type Lease, type QueueLog, startQueue } from '../../src/platform/queue/index.ts';
-import { reconciler, worldStep } from './reconcile.ts';
+import { leanStep, reconciler, worldStep } from './reconcile.ts';
 
 /**
  * A worker as a process of its own, for tests and benchmarks: `node reconcile-worker.process.ts '{"databaseUrl":…}'`. Says on
@@ -15,6 +15,10 @@ export interface WorkerSettings {
   readonly actMs?: number;
   /** Prints no line per action. */
   readonly quiet?: boolean;
+  /** For benchmarks: actions without a trace. */
+  readonly lean?: boolean;
+  /** For benchmarks: prints when each step begins, on the machine's monotonic clock. */
+  readonly timed?: boolean;
 }
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
@@ -35,12 +39,13 @@ async function act(lease: Lease): Promise<void> {
   if (settings.actMs) await sleep(settings.actMs);
 }
 
-const step = worldStep(db, act);
+const step = settings.lean ? leanStep(db) : worldStep(db, act);
 const queue = await startQueue({ databaseUrl: settings.databaseUrl, db, applicationName: 'reconcile worker', log });
 const worker = await queue.work(
   reconciler({
     concurrency: settings.concurrency ?? 2,
     step: async (lease) => {
+      if (settings.timed) say('step', { key: lease.key, atMs: Number(process.hrtime.bigint()) / 1e6 });
       try {
         return await step(lease);
       } catch (error) {
