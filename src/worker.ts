@@ -12,6 +12,7 @@ import { migrateDatabase } from './platform/database/migrate.ts';
 import { loadLedgerKey } from './platform/ledger/ledger-key.ts';
 import { startSequencer } from './platform/ledger/sequencer.ts';
 import { processLog } from './platform/processes/log.ts';
+import type { Digest } from './platform/digest.ts';
 import { runProcess } from './platform/processes/main.ts';
 import { startQueue } from './platform/queue/index.ts';
 import { parseSettings } from './platform/settings.ts';
@@ -35,7 +36,7 @@ await runProcess('worker', async () => {
       source: createGitSource({ home: settings.home }),
       runner: createHostBuildRunner(),
       store,
-      target: connectHost(settings.paths.hostSocket, { archivePathOf: (digest) => store.pathOf(digest) }),
+      target: connectHost(settings.paths.hostSocket, { archivePathOf: (digest) => store.pathOf(digest as Digest) }),
       router: connectRouter(settings.paths.routerSocket),
       scratch: join(settings.home, 'builds'),
       log: (line) => log.info({}, line),
