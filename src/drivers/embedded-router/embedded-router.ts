@@ -1,10 +1,11 @@
 import type { CountCursor, CountPage, Route, RouteStatus, TrafficRouter } from '../../environments/router.port.ts';
 import type { Fence } from '../../environments/target.port.ts';
 import { Fault } from '../../platform/fault.ts';
+import { requireFence, requireFenceOf } from '../../platform/fence.ts';
 import { loadStateFile, saveStateFile } from '../../platform/state-file.ts';
 import { Front, type FrontOptions } from './front.ts';
 import { Lane } from './lane.ts';
-import { hasEqualArms, requireFence, requireSameLane } from './route.ts';
+import { hasEqualArms } from './route.ts';
 
 export interface EmbeddedRouterOptions extends FrontOptions {
   readonly stateFile: string;
@@ -143,9 +144,9 @@ export class EmbeddedRouter implements TrafficRouter {
         message: 'expected a router that serves, got one that stops',
         retryable: true,
       });
-    requireSameLane(lane, fence.lane);
+    requireFenceOf(lane, fence.lane);
     const saved = this.#saved.get(lane);
-    requireFence(saved?.fence ?? 0, fence.token, lane);
+    requireFence(lane, saved?.fence ?? 0, fence.token);
     return saved;
   }
 

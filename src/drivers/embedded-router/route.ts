@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Route } from '../../environments/router.port.ts';
-import { Fault } from '../../platform/fault.ts';
 
 const laneName = z.string().regex(/^[a-z0-9][\w.-]{0,99}\/[a-z0-9][\w.-]{0,99}$/i, 'expected application/environment');
 
@@ -31,17 +30,6 @@ export const inputs = {
   readCounts: z.strictObject({ lane: laneName, after: CursorInput.optional() }),
 };
 
-export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  throw new Fault({
-    code: 'router.bad-input',
-    status: 422,
-    message: `expected a valid call, got ${parsed.error.issues.length} fault(s): ${parsed.error.issues.map((issue) => issue.message).join('; ')}`,
-    faults: parsed.error.issues.map((issue) => ({ pointer: `/${issue.path.join('/')}`, detail: issue.message })),
-  });
-}
-
 /** Equal arms and weights, whatever their order: such a route keeps its generation. */
 export function hasEqualArms(a: Route, b: Route): boolean {
   return armsKey(a) === armsKey(b);
@@ -59,20 +47,4 @@ function sumOfWeights(arms: readonly { readonly weight: number }[]): number {
 function isPlainOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.protocol === 'http:' && (text === url.origin || text === `${url.origin}/`);
-}
-
-/** A caller whose lease was taken over must change nothing any more. */
-export function requireFence(seen: number, token: number, lane: string): void {
-  if (token >= seen) return;
-  throw new Fault({
-    code: 'lease.fenced',
-    status: 409,
-    message: `expected a fencing token of at least ${seen} for ${lane}, got ${token}`,
-    remedy: 'Another worker holds this lane now; read the state anew.',
-  });
-}
-
-export function requireSameLane(lane: string, fenceLane: string): void {
-  if (lane === fenceLane) return;
-  throw new Fault({ code: 'lease.other-lane', status: 422, message: `expected a fencing token of ${lane}, got one of ${fenceLane}` });
 }

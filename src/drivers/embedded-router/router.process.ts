@@ -4,10 +4,11 @@
  * TIDEGATE_ROUTER_MAX_BODY (bytes, 64 MiB), TIDEGATE_ROUTER_HEAD_TIMEOUT_MS (30,000), TIDEGATE_ROUTER_TRUST_FORWARDED (0).
  */
 import { resolve } from 'node:path';
+import { parseInput } from '../../platform/control-socket/parse-input.ts';
 import { serveControlSocket, type ControlHandlers } from '../../platform/control-socket/server.ts';
 import { EmbeddedRouter } from './embedded-router.ts';
 import { defaultIdentity } from './identity.ts';
-import { inputs, parseInput } from './route.ts';
+import { inputs } from './route.ts';
 
 const drainMs = 30_000;
 
@@ -22,17 +23,17 @@ function logTrouble(error: unknown): void {
 function handlersOf(router: EmbeddedRouter): ControlHandlers {
   return {
     setRoute: async (input) => {
-      const { route, fence } = parseInput(inputs.setRoute, input);
+      const { route, fence } = parseInput('router', inputs.setRoute, input);
       return router.setRoute(route, fence);
     },
-    findRoute: async (input) => router.findRoute(parseInput(inputs.findRoute, input).lane),
+    findRoute: async (input) => router.findRoute(parseInput('router', inputs.findRoute, input).lane),
     listRoutes: () => router.listRoutes(),
     removeRoute: async (input) => {
-      const { lane, fence } = parseInput(inputs.removeRoute, input);
+      const { lane, fence } = parseInput('router', inputs.removeRoute, input);
       return router.removeRoute(lane, fence);
     },
     readCounts: async (input) => {
-      const { lane, after } = parseInput(inputs.readCounts, input);
+      const { lane, after } = parseInput('router', inputs.readCounts, input);
       return router.readCounts(lane, after);
     },
     usage: () => Promise.resolve({ pid: process.pid, ...process.cpuUsage(), rssBytes: process.memoryUsage.rss() }),
