@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { isGoneWithin, signal } from '../processes/process-table.ts';
 import { type EmbeddedOptions, findEmbeddedPostgres, startEmbeddedPostgres, stopEmbeddedPostgres } from './embedded-postgres.ts';
+import { findAccount } from './postgres-binaries.ts';
 
 const folders: string[] = [];
 
@@ -66,7 +67,8 @@ test('a lock file whose number was given to another process does not lock the da
   const lock = await readFile(lockFile, 'utf8');
   signal(pid, 'SIGKILL');
   await isGoneWithin(pid, 5_000);
-  const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
+  // Of PostgreSQL's own account: it does not believe in the processes of others.
+  const bystander = spawn('sleep', ['60'], { stdio: 'ignore', ...findAccount() });
   onTestFinished(() => void bystander.kill());
   await writeFile(lockFile, lock.replace(/^\d+/, String(bystander.pid)));
 
