@@ -68,7 +68,7 @@ export const WhyView: z.ZodType<WhyAnswer> = z.object({
   get children() {
     return z.array(WhyView);
   },
-}) as z.ZodType<WhyAnswer>;
+}).meta({ id: 'Why' }) as z.ZodType<WhyAnswer>;
 export interface WhyAnswer {
   readonly subject: string;
   readonly effect: 'allow' | 'deny' | 'undetermined';

@@ -18,7 +18,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       servers: [{ url: '/' }],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'An API token, tg_…' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => documented(route),
     transformObject: (document) =>
       withoutUnused(jsonSchemaTransformObject(document) as Components) as ReturnType<typeof jsonSchemaTransformObject>,
   });
@@ -27,6 +27,15 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     text ??= JSON.stringify(app.swagger());
     return reply.type('application/json; charset=utf-8').send(text);
   });
+}
+
+/** A schema that cannot be shown is the route's mistake: it is named, and found at start and in tests. */
+function documented(route: Parameters<typeof jsonSchemaTransform>[0]): ReturnType<typeof jsonSchemaTransform> {
+  try {
+    return jsonSchemaTransform(route);
+  } catch (error) {
+    throw new TypeError(`route ${route.url}: expected schemas that JSON Schema can show, got one that it cannot (a recursive one needs .meta({ id }))`, { cause: error });
+  }
 }
 
 /** The documentation of a route, as the framework wants it. */
