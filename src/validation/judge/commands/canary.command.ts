@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { judgeCommand } from './judge.command.ts';
+import { simulateCommand } from './simulate.command.ts';
 
 /** `tidegate canary …`: judging without a server and without a database. */
 export function canaryCommands(program: Command): void {
   const canary = program.command('canary').description('Judge canaries on recorded counts, simulate rules, plan traffic');
   judgeCommand(canary);
+  simulateCommand(canary);
 }

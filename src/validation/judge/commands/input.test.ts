@@ -127,7 +127,7 @@ describe('counts', () => {
     ]);
     expect(read(`${header},run\n`).faults).toEqual(['1:68 expected each column once, got run again']);
     expect(read(`${header},baselineErrors\n`).faults).toEqual([
-      '1:81 expected baselineRequests and baselineErrors together, got one of them',
+      '1:82 expected baselineRequests and baselineErrors together, got one of them',
     ]);
   });
 
