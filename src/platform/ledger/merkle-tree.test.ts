@@ -142,7 +142,12 @@ describe('inclusion', () => {
           { ...claim, index: n },
           { ...claim, index: -1 },
           { ...claim, proof: [...proof, other] },
-          ...(proof.length > 0 ? [{ ...claim, proof: proof.slice(1) }, { ...claim, proof: proof.with(position, other) }] : []),
+          ...(proof.length > 0
+            ? [
+                { ...claim, proof: proof.slice(1) },
+                { ...claim, proof: proof.with(position, other) },
+              ]
+            : []),
         ];
         expect(wrong.map(isIncluded)).toEqual(wrong.map(() => false));
       }),

@@ -1,7 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CompactRange, consistencyRanges, inclusionRanges, isConsistent, isIncluded, leafHash, nodeHash } from './merkle-tree.ts';
-import { decodeBundle, encodeBundle, parseTilePath, rangeHashes, type Tile, tilePath, tilesFor, tilesOf, tilesToGoOn, TileTree, tileWidth } from './tiles.ts';
+import {
+  decodeBundle,
+  encodeBundle,
+  parseTilePath,
+  rangeHashes,
+  type Tile,
+  tilePath,
+  tilesFor,
+  tilesOf,
+  tilesToGoOn,
+  TileTree,
+  tileWidth,
+} from './tiles.ts';
 
 const leaves = Array.from({ length: 70_000 }, (_, at) => leafHash(`leaf ${at}`));
 
@@ -34,7 +46,19 @@ test('every path is read back, and nothing else is a path', () => {
       expect(parseTilePath(tilePath({ level, index, width }))).toEqual({ level, index, width });
     }),
   );
-  for (const path of ['tile/64/000', 'tile/00/000', 'tile/0/0', 'tile/0/001/000', 'tile/0/x000/001', 'tile/0/000.p/256', 'tile/0/000.p/0', 'tile/0/000.p/08', 'tile/0/../000', 'tile/data/000', 'tile/0/000/'])
+  for (const path of [
+    'tile/64/000',
+    'tile/00/000',
+    'tile/0/0',
+    'tile/0/001/000',
+    'tile/0/x000/001',
+    'tile/0/000.p/256',
+    'tile/0/000.p/0',
+    'tile/0/000.p/08',
+    'tile/0/../000',
+    'tile/data/000',
+    'tile/0/000/',
+  ])
     expect([path, parseTilePath(path)]).toEqual([path, undefined]);
 });
 
@@ -57,7 +81,8 @@ test('a tree of 70,000 leaves has the tiles the specification counts', () => {
 test('each hash of an upper tile is the tree hash of the full tile below', () => {
   const tiles = tilesAt(70_000, 999);
   let row = leaves.slice(256, 512);
-  while (row.length > 1) row = Array.from({ length: row.length / 2 }, (_, at) => nodeHash(row[2 * at] as Buffer, row[2 * at + 1] as Buffer));
+  while (row.length > 1)
+    row = Array.from({ length: row.length / 2 }, (_, at) => nodeHash(row[2 * at] as Buffer, row[2 * at + 1] as Buffer));
 
   expect(tiles.get('1/0')?.hashes.subarray(32, 64)).toEqual(row[0]);
   expect(new Set(tiles.keys())).toEqual(new Set([...tilesOf(70_000)].map(({ level, index }) => `${level}/${index}`)));
@@ -90,7 +115,7 @@ test('a tree goes on from its tiles as if it had never stopped', () => {
 test('a tree does not go on from missing or shortened tiles', () => {
   const tiles = tilesAt(600);
   const needed = tilesToGoOn(600).flatMap(({ level, index }) => tiles.get(`${level}/${index}`) ?? []);
-  const shortened = needed.map((tile) => ({ ...tile, hashes: tile.hashes.subarray(32) }));
+  const shortened = needed.map(({ level, index, hashes }) => ({ level, index, hashes: hashes.subarray(32) }));
 
   expect(() => new TileTree(600, [])).toThrow('got 0');
   expect(() => new TileTree(600, shortened)).toThrow('expected at least');
@@ -128,7 +153,7 @@ test('entry bundles keep every entry, byte for byte', () => {
       expect(decodeBundle(encodeBundle(entries))).toEqual(entries);
     }),
   );
-  expect(encodeBundle(['a', 'é'])).toEqual(Buffer.from('000161' + '0002c3a9', 'hex'));
+  expect(encodeBundle(['a', 'é'])).toEqual(Buffer.from('0001610002c3a9', 'hex'));
 });
 
 test('an entry too long for a bundle, and a bundle cut off, are refused', () => {

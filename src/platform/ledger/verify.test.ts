@@ -47,7 +47,11 @@ test('an honest ledger verifies, whatever its checkpoints', async () => {
   const sizes = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 1 }).map((list) => list.toSorted((a, b) => a - b));
   await fc.assert(
     fc.asyncProperty(sizes, async (list) => {
-      expect(await verify(ledger(...list), [noteAt(list.at(-1) ?? 1)])).toMatchObject({ verdict: 'verified', size: list.at(-1), checkpoints: list.length });
+      expect(await verify(ledger(...list), [noteAt(list.at(-1) ?? 1)])).toMatchObject({
+        verdict: 'verified',
+        size: list.at(-1),
+        checkpoints: list.length,
+      });
     }),
   );
 });
@@ -80,7 +84,11 @@ describe('the first bad index', () => {
   });
 
   test('of swapped entries is the first of the two', async () => {
-    const swapped = replace(replace(good, 6, () => [entry(7)]), 7, (record) => (record.leaf === 'leaf 7' ? [record] : []));
+    const swapped = replace(
+      replace(good, 6, () => [entry(7)]),
+      7,
+      (record) => (record.leaf === 'leaf 7' ? [record] : []),
+    );
     expect((await verify(swapped)).finding).toMatchObject({ code: 'entry.missing', firstBadIndex: 6 });
 
     const renumbered = replace(good, 6, (record) => [{ ...record, leaf: 'leaf 7' }]);
@@ -88,7 +96,10 @@ describe('the first bad index', () => {
   });
 
   test('of an inserted entry is where it stands', async () => {
-    expect((await verify(replace(good, 6, (record) => [record, entry(6, 'forged')]))).finding).toMatchObject({ code: 'entry.out-of-order', firstBadIndex: 7 });
+    expect((await verify(replace(good, 6, (record) => [record, entry(6, 'forged')]))).finding).toMatchObject({
+      code: 'entry.out-of-order',
+      firstBadIndex: 7,
+    });
   });
 
   test('of an entry added at the end is the first no checkpoint covers', async () => {
@@ -103,7 +114,10 @@ describe('the first bad index', () => {
   });
 
   test('of a line that cannot be read is its own', async () => {
-    expect((await verify(replace(good, 6, () => [{ kind: 'unreadable', detail: 'x' }]))).finding).toMatchObject({ code: 'entry.unreadable', firstBadIndex: 6 });
+    expect((await verify(replace(good, 6, () => [{ kind: 'unreadable', detail: 'x' }]))).finding).toMatchObject({
+      code: 'entry.unreadable',
+      firstBadIndex: 6,
+    });
   });
 
   test('of an entry whose columns say something else is its own', async () => {
@@ -117,15 +131,25 @@ describe('when hashes were rewritten along with entries', () => {
   const good = ledger(4, 9, 10, 20);
 
   test('the checkpoints tell between which two of them', async () => {
-    expect((await verify(replace(good, 6, () => [entry(6, 'forged')]))).finding).toMatchObject({ code: 'checkpoint.root', within: { from: 4, to: 9 } });
+    expect((await verify(replace(good, 6, () => [entry(6, 'forged')]))).finding).toMatchObject({
+      code: 'checkpoint.root',
+      within: { from: 4, to: 9 },
+    });
   });
 
   test('the index is exact when only one entry is between them', async () => {
-    expect((await verify(replace(good, 9, () => [entry(9, 'forged')]))).finding).toMatchObject({ code: 'checkpoint.root', firstBadIndex: 9 });
+    expect((await verify(replace(good, 9, () => [entry(9, 'forged')]))).finding).toMatchObject({
+      code: 'checkpoint.root',
+      firstBadIndex: 9,
+    });
   });
 
   test('an edit found later in the same stretch does not hide the rewritten one before it', async () => {
-    const both = replace(replace(good, 5, () => [entry(5, 'forged')]), 8, (record) => [{ ...record, leaf: 'edited' }]);
+    const both = replace(
+      replace(good, 5, () => [entry(5, 'forged')]),
+      8,
+      (record) => [{ ...record, leaf: 'edited' }],
+    );
 
     expect((await verify(both)).finding).toMatchObject({ code: 'checkpoint.root', within: { from: 4, to: 9 } });
   });
@@ -136,13 +160,20 @@ describe('when hashes were rewritten along with entries', () => {
     tree.append(leafHash('forged'));
     const note = signCheckpoint({ origin: key.name, size: 1, root: tree.root() }, stranger);
 
-    expect((await verify([entry(0, 'forged'), { kind: 'checkpoint', note }])).finding).toMatchObject({ code: 'checkpoint.signature', within: { from: 0, to: 1 } });
+    expect((await verify([entry(0, 'forged'), { kind: 'checkpoint', note }])).finding).toMatchObject({
+      code: 'checkpoint.signature',
+      within: { from: 0, to: 1 },
+    });
   });
 
   test('a fork that our own key signed is told by a checkpoint kept elsewhere', async () => {
     const tree = new CompactRange();
     for (const leaf of ['leaf 0', 'forked']) tree.append(leafHash(leaf));
-    const fork: LedgerRecord[] = [entry(0), entry(1, 'forked'), { kind: 'checkpoint', note: signCheckpoint({ origin: key.name, size: 2, root: tree.root() }, key) }];
+    const fork: LedgerRecord[] = [
+      entry(0),
+      entry(1, 'forked'),
+      { kind: 'checkpoint', note: signCheckpoint({ origin: key.name, size: 2, root: tree.root() }, key) },
+    ];
 
     expect((await verify(fork)).verdict).toBe('verified');
     expect((await verify(fork, [noteAt(2)])).finding).toMatchObject({ code: 'checkpoint.root', within: { from: 0, to: 2 } });
@@ -161,5 +192,8 @@ test('checkpoints out of their place are refused', async () => {
   const records = ledger(9).filter(({ kind }) => kind === 'entry');
 
   expect((await verify([...records, { kind: 'checkpoint', note: first }])).finding).toMatchObject({ code: 'checkpoint.out-of-order' });
-  expect((await verify([...records.slice(0, 4), { kind: 'checkpoint', note: second }])).finding).toMatchObject({ code: 'entry.missing', firstBadIndex: 4 });
+  expect((await verify([...records.slice(0, 4), { kind: 'checkpoint', note: second }])).finding).toMatchObject({
+    code: 'entry.missing',
+    firstBadIndex: 4,
+  });
 });
