@@ -10,6 +10,8 @@ import { inputs } from './instance.ts';
 import { defaultPorts } from './port-range.ts';
 import { ProcessHost } from './process-host.ts';
 
+const suspendGraceMs = 10_000;
+
 function log(event: string, detail: Readonly<Record<string, unknown>> = {}): void {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), process: 'host', event, ...detail })}\n`);
 }
@@ -38,6 +40,8 @@ function handlersOf(host: ProcessHost): ControlHandlers {
       const { name, fence, graceMs } = parseInput('host', inputs.stopInstance, input);
       return host.stopInstance(name, fence, graceMs);
     },
+    // For `npm start -- --stop`, which ends the whole machine's work; SIGTERM follows.
+    suspend: () => host.suspend(suspendGraceMs),
     readLog: async (input) => {
       const { name, lines } = parseInput('host', inputs.readLog, input);
       return host.readLog(name, lines);

@@ -99,6 +99,13 @@ export class ProcessHost {
     await this.#saving;
   }
 
+  /** The applications end as well; the next host starts again those that should run. */
+  async suspend(graceMs: number): Promise<void> {
+    await Promise.allSettled(this.#turns.values());
+    await Promise.all([...this.#instances.values()].map((supervised) => supervised.suspend(graceMs)));
+    await this.#saving;
+  }
+
   async #takeUp(supervised: SupervisedProcess): Promise<void> {
     const { record } = supervised;
     try {

@@ -65,6 +65,14 @@ export class SupervisedProcess {
     await this.#watching;
   }
 
+  /** Ends the application without forgetting that it should run: the next host starts it again. */
+  async suspend(graceMs: number): Promise<void> {
+    await this.letGo();
+    const running = await this.#findRunning();
+    if (running) await end(running, Date.now() + graceMs);
+    this.#isUp = false;
+  }
+
   async #findRunning(): Promise<ProcessIdentity | undefined> {
     const known = this.#record.process;
     if (known) return (await isAlive(known)) ? known : undefined;

@@ -3,11 +3,23 @@ import { join } from 'node:path';
 import { connectControlSocket } from '../control-socket/client.ts';
 import { stopEmbeddedPostgres } from '../database/embedded-postgres.ts';
 import { Fault } from '../fault.ts';
-import { pathsOf } from '../settings.ts';
+import { type Paths, pathsOf } from '../settings.ts';
 import { endProcess, isRunning, readRecord } from './process-record.ts';
 
 /** Orders of ending: who writes goes first, what carries users' traffic last. */
 const order = ['worker', 'server', 'host', 'router'];
+
+/** Asks the host to end the applications; the next host starts them again. Fine when no host runs. */
+export async function suspendApplications({ hostSocket }: Paths): Promise<void> {
+  const host = connectControlSocket({ path: hostSocket, processName: 'host', timeoutMs: 30_000 });
+  try {
+    await host.call('suspend', {});
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'host.unreachable') throw error;
+  } finally {
+    host.close();
+  }
+}
 
 /**
  * Stops everything of a home: through its supervisor when there is one, otherwise by the records the last one left.
@@ -24,6 +36,7 @@ export async function stopEverything(home: string): Promise<readonly string[]> {
   } finally {
     supervisor.close();
   }
+  await suspendApplications(paths);
   const ended: string[] = [];
   const records = (await readdir(paths.run).catch(() => [])).filter((file) => file.endsWith('.json'));
   const rank = (file: string): number => order.findIndex((name) => file.startsWith(name));

@@ -8,6 +8,7 @@ import { Fault } from '../fault.ts';
 import { type Paths, pathsOf } from '../settings.ts';
 import type { ReadyLine } from './process-record.ts';
 import { type ProcessEvent, type ProcessStatus, SupervisedProcess } from './supervised-process.ts';
+import { suspendApplications } from './stop-everything.ts';
 import { SupervisedPostgres } from './supervised-postgres.ts';
 
 /** The mains a platform consists of, as absolute paths: who wires them knows where they are. */
@@ -144,7 +145,7 @@ class RunningPlatform implements Platform {
   }
 
   stop({ all = false }: { readonly all?: boolean } = {}): Promise<void> {
-    this.#stopping ??= this.#stop(() => !all);
+    this.#stopping ??= this.#stop(() => !all, all);
     return this.#stopping;
   }
 
@@ -154,10 +155,11 @@ class RunningPlatform implements Platform {
     return this.#stopping;
   }
 
-  async #stop(leave: (each: SupervisedProcess) => boolean): Promise<void> {
+  async #stop(leave: (each: SupervisedProcess) => boolean, withApplications = false): Promise<void> {
     await Promise.all(this.#workers.map((each) => each.stop()));
     await Promise.all(this.#servers.map((each) => each.stop()));
     await this.#postgres?.stop();
+    if (withApplications) await suspendApplications(this.paths);
     await Promise.all(this.#outliving.map((each) => each.stop({ leave: leave(each) })));
     this.#over.resolve();
     // Not awaited: the caller of `stop` through this socket is still to be answered.
