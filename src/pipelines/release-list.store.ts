@@ -32,7 +32,7 @@ export async function listReleases(reader: Reader, filter: ReleaseFilter) {
     .withTables<Tables>()
     .selectFrom('release')
     .innerJoin('release_run', 'release_run.release', 'release.id')
-    .select(['release.id', 'application', 'version', 'tag', 'commit', 'signer', 'created_by', 'created_at', 'release_run.state', 'release_run.reason'])
+    .select(['release.id', 'release.application', 'version', 'tag', 'commit', 'signer', 'created_by', 'created_at', 'release_run.state', 'release_run.reason'])
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit);
