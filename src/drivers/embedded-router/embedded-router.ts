@@ -193,6 +193,9 @@ export class EmbeddedRouter implements TrafficRouter {
 
   #sweep(): void {
     const now = performance.now();
-    for (const { lane } of this.#serving.values()) lane.sweep(now);
+    for (const { lane, front } of this.#serving.values()) {
+      lane.sweep(now);
+      front.sweep(now);
+    }
   }
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { Fault } from '../../platform/fault.ts';
 import { Exchange, type ClientSide } from './exchange.ts';
+import { FastConnection, keepAliveSeconds, type FastConnectionOwner } from './fast-connection.ts';
 import { hopByHop, namedHeaders, versionHeader, type ResponseHead } from './http-head.ts';
 import { userCookie, userOf, type IdentityNames } from './identity.ts';
 import type { Arm, Lane } from './lane.ts';
@@ -19,22 +20,30 @@ export interface FrontOptions {
 /** Longest request head, all headers together. */
 export const maxRequestHeadBytes = 16_384;
 
-/** Where users come in: one listening port of one lane. */
-export class Front {
-  readonly #lane: Lane;
+/**
+ * Where users come in: one listening port of one lane. Each connection begins on the fast way; the first request on it
+ * that is not simple hands it to Node's HTTP server for good.
+ */
+export class Front implements FastConnectionOwner {
+  readonly lane: Lane;
+  readonly identity: IdentityNames;
+  isClosing = false;
   readonly #options: FrontOptions;
   readonly #server: Server;
   readonly #tunnels = new Set<Socket>();
+  readonly #fast = new Set<FastConnection>();
+  readonly #serveByNode: (socket: Socket) => void;
 
   constructor(lane: Lane, options: FrontOptions) {
-    this.#lane = lane;
+    this.lane = lane;
+    this.identity = options.identity;
     this.#options = options;
     this.#server = createServer(
       {
         maxHeaderSize: maxRequestHeadBytes,
         headersTimeout: 10_000,
         requestTimeout: 300_000,
-        keepAliveTimeout: 65_000,
+        keepAliveTimeout: keepAliveSeconds * 1_000,
         connectionsCheckingInterval: 2_000,
         noDelay: true,
         requireHostHeader: true,
@@ -45,6 +54,9 @@ export class Front {
     // The bytes of the head are the limit; a limit on the number would drop headers silently.
     this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = 20_000;
+    this.#serveByNode = takeConnectionListener(this.#server);
+    if (!options.trustForwarded) this.#server.on('connection', (socket: Socket) => void this.#fast.add(new FastConnection(this, socket)));
+    else this.#server.on('connection', this.#serveByNode);
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, first: Buffer) => this.#upgrade(request, socket, first));
   }
 
@@ -65,13 +77,32 @@ export class Front {
     });
   }
 
+  handOver(_connection: FastConnection, socket: Socket, data: Buffer): void {
+    socket.pause();
+    socket.unshift(data);
+    this.#serveByNode(socket);
+    socket.resume();
+  }
+
+  onGone(connection: FastConnection): void {
+    this.#fast.delete(connection);
+  }
+
+  /** Called about twice a second. */
+  sweep(now: number): void {
+    for (const connection of this.#fast) connection.sweep(now);
+  }
+
   /** Takes no new connections; requests in flight are finished within `graceMs`. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()));
+    this.isClosing = true;
     this.#server.closeIdleConnections();
+    for (const connection of this.#fast) connection.close();
     for (const socket of this.#tunnels) socket.end();
     const force = setTimeout(() => {
       this.#server.closeAllConnections();
+      for (const connection of this.#fast) connection.destroy();
       for (const socket of this.#tunnels) socket.destroy();
     }, graceMs);
     await closed;
@@ -90,9 +121,10 @@ export class Front {
     const hasBody = isChunked || (length !== undefined && length !== '0');
     const isHead = request.method === 'HEAD';
     const upstreamRequest = { head: this.#requestHead(request, target, isChunked), isHead, hasBody };
+    if (this.isClosing) response.shouldKeepAlive = false;
     const client = new NodeClient(response, known === undefined ? userCookie(this.#options.identity.cookie, user) : undefined);
     const mayRetry = !hasBody && (isHead || request.method === 'GET');
-    const exchange = new Exchange(this.#lane, user, upstreamRequest, { mayRetry, client });
+    const exchange = new Exchange(this.lane, user, upstreamRequest, { mayRetry, client });
     client.exchange = exchange;
     response.on('close', () => {
       if (!response.writableFinished) exchange.cancel();
@@ -129,8 +161,15 @@ export class Front {
     const known = this.#userOf(request);
     const head = this.#requestHead(request, target, false);
     const withUpgrade = `${head.slice(0, -2)}connection: upgrade\r\nupgrade: websocket\r\n\r\n`;
-    openTunnel({ lane: this.#lane, user: known ?? randomUUID(), head: withUpgrade, socket, first });
+    openTunnel({ lane: this.lane, user: known ?? randomUUID(), head: withUpgrade, socket, first });
   }
+}
+
+/** Node's own reader of connections, taken off so that a connection reaches it only when it is needed. */
+function takeConnectionListener(server: Server): (socket: Socket) => void {
+  const listeners = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  return (socket) => listeners.forEach((listener) => listener.call(server, socket));
 }
 
 /** The path alone: a proxy that passed a whole URL on would let the upstream see another host than we routed by. */

@@ -8,6 +8,7 @@ export interface ResponseHead {
   readonly reason: string;
   /** Header lines to pass on, each with its line end: hop-by-hop ones and our own version header are taken out. */
   readonly lines: string;
+  readonly hasDate: boolean;
   readonly framing: Framing;
   readonly keepAlive: boolean;
   /** `timeout` of a Keep-Alive header, in seconds. */
@@ -60,6 +61,7 @@ export function parseResponseHead(text: string, bodyless: boolean): ResponseHead
     status,
     reason: start[3] ?? '',
     lines: fields.kept.map((field) => (dropped.has(field.name) ? '' : field.line)).join(''),
+    hasDate: fields.kept.some((field) => field.name === 'date'),
     framing,
     keepAlive: framing.kind !== 'close' && !dropped.has('close') && (start[1] === '1' || dropped.has('keep-alive')),
     keepAliveSeconds: keepAliveSeconds(fields.keepAlive),
