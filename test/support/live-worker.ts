@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import type { WorkerSettings } from './reconcile-worker.process.ts';
 
 /** A line that a worker process wrote. */
-export interface Said {
+interface Said {
   readonly event: 'ready' | 'step' | 'act' | 'refused' | 'log';
   readonly key?: string;
   readonly token?: number;

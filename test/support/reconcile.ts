@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../../src/platform/database/database.ts';
 import { transact } from '../../src/platform/database/retry.ts';
-import type { Lease, Next, Queue, QueueLog, Reconciler } from '../../src/platform/queue/index.ts';
+import { type Lease, type Next, type Queue, type QueueLog, type Reconciler, startQueue } from '../../src/platform/queue/index.ts';
+import { testDatabase } from './database.ts';
 
 /**
  * A little world to reconcile: each key wants a number of actions and counts those done. Every action leaves its token, its
@@ -95,4 +96,38 @@ export async function findOverlaps(db: Database): Promise<readonly string[]> {
 export async function findRepeats(db: Database): Promise<readonly string[]> {
   const { rows } = await sql<{ key: string }>`select key from action group by key, nth having count(*) > 1`.execute(db);
   return rows.map(({ key }) => key);
+}
+
+export interface TestQueues {
+  readonly db: Database;
+  readonly url: string;
+  /** A queue as another process would have it. */
+  open(): Promise<Queue>;
+  /** After each test. */
+  stopAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A database of its own with a little world in it, and any number of queues on it. */
+export async function testQueues(): Promise<TestQueues> {
+  const database = await testDatabase();
+  await makeWorld(database.db);
+  const opened: Queue[] = [];
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(opened.splice(0).map((queue) => queue.stop()));
+  };
+  return {
+    db: database.db,
+    url: database.url,
+    async open() {
+      const queue = await startQueue({ databaseUrl: database.url, db: database.db, applicationName: 'queue test', log: listLog() });
+      opened.push(queue);
+      return queue;
+    },
+    stopAll,
+    async close() {
+      await stopAll();
+      await database.close();
+    },
+  };
 }

@@ -1,2 +1,2 @@
-export { type QueueOptions, startQueue } from './start-queue.reconcile.ts';
-export type { Lease, Next, Queue, QueueLog, Reconciler, Retry, Standing, StoredFault, Worker } from './queue.ts';
+export { startQueue } from './start-queue.reconcile.ts';
+export type { Lease, Next, Queue, QueueLog, Reconciler, Worker } from './queue.ts';

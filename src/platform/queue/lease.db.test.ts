@@ -1,23 +1,20 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { testDatabase, type TestDatabase } from '../../../test/support/database.ts';
-import { listLog, loadKey, makeWorld } from '../../../test/support/reconcile.ts';
+import { loadKey, type TestQueues, testQueues } from '../../../test/support/reconcile.ts';
 import type { Transaction } from '../database/database.ts';
 import { transact } from '../database/retry.ts';
-import { type Queue, startQueue } from './index.ts';
+import type { Queue } from './index.ts';
 import { type Claim, guardLease, type HeldLease, takeLease } from './lease.store.ts';
 
-let database: TestDatabase;
+let queues: TestQueues;
 let queue: Queue;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  await makeWorld(database.db);
-  queue = await startQueue({ databaseUrl: database.url, db: database.db, applicationName: 'lease test', log: listLog() });
+  queues = await testQueues();
+  queue = await queues.open();
 });
 afterAll(async () => {
-  await queue.stop();
-  await database.close();
+  await queues.close();
 });
 
 /** What pg-boss does when a worker fetches: nobody works here, so that the test can stand at any instant. */
@@ -27,7 +24,7 @@ async function fetchJob(key: string): Promise<Claim> {
     retry_count: number;
   }>`update pgboss.job set state = 'active', started_on = now(), heartbeat_on = now(),
     retry_count = case when started_on is null then retry_count else retry_count + 1 end
-    where name = 'reconcile' and singleton_key = ${key} and state < 'active' returning id, retry_count`.execute(database.db);
+    where name = 'reconcile' and singleton_key = ${key} and state < 'active' returning id, retry_count`.execute(queues.db);
   const row = rows[0];
   if (!row) throw new Error(`expected a queued job of ${key}, got none`);
   return { jobId: row.id, retryCount: row.retry_count };
@@ -37,22 +34,22 @@ async function fetchJob(key: string): Promise<Claim> {
 async function loseJob({ jobId }: Claim): Promise<void> {
   await sql`with gone as (delete from pgboss.job where name = 'reconcile' and id = ${jobId}::uuid returning *)
     insert into pgboss.job (id, name, data, state, singleton_key, policy, retry_count, started_on, start_after)
-    select id, name, data, 'retry', singleton_key, policy, retry_count, started_on, now() from gone`.execute(database.db);
+    select id, name, data, 'retry', singleton_key, policy, retry_count, started_on, now() from gone`.execute(queues.db);
 }
 
 async function hold(key: string): Promise<HeldLease> {
-  await transact(database.db, (tx) => queue.wake(tx, [key]));
+  await transact(queues.db, (tx) => queue.wake(tx, [key]));
   return takeAgain(key);
 }
 
 async function takeAgain(key: string): Promise<HeldLease> {
-  const held = await takeLease(database.db, { key, claim: await fetchJob(key), holder: 'test' });
+  const held = await takeLease(queues.db, { key, claim: await fetchJob(key), holder: 'test' });
   if (!held) throw new Error(`expected to take ${key}, got a claim that is gone`);
   return held;
 }
 
 async function writeGuarded(held: HeldLease, before: () => Promise<void> = async () => {}): Promise<void> {
-  await database.db.transaction().execute(async (tx: Transaction) => {
+  await queues.db.transaction().execute(async (tx: Transaction) => {
     await sql`insert into world as w (key, done) values (${held.key}, 1) on conflict (key) do update set done = w.done + 1`.execute(tx);
     await guardLease(tx, held, 'step');
     await before();
@@ -66,7 +63,7 @@ test('a transaction under a lease that stands commits', async () => {
 
   await writeGuarded(held);
 
-  expect(await loadKey(database.db, 'stands')).toMatchObject({ done: 1 });
+  expect(await loadKey(queues.db, 'stands')).toMatchObject({ done: 1 });
   expect(await queue.findStanding('stands')).toMatchObject({ token: held.token, steps: 1, holder: 'test' });
 });
 
@@ -77,7 +74,7 @@ test('a transaction under a lease that was taken over is rolled back, and the su
 
   await expect(writeGuarded(held)).rejects.toThrow(lost);
 
-  expect(await loadKey(database.db, 'taken-over')).toMatchObject({ done: 0 });
+  expect(await loadKey(queues.db, 'taken-over')).toMatchObject({ done: 0 });
   expect(successor.token).toBeGreaterThan(held.token);
   await writeGuarded(successor);
 });
@@ -91,14 +88,14 @@ test('a transaction under a lease whose job was lost is rolled back before anybo
 
 test('a transaction under a lease whose job has ended is rolled back', async () => {
   const held = await hold('ended');
-  await sql`update pgboss.job set state = 'completed' where id = ${held.claim.jobId}::uuid`.execute(database.db);
+  await sql`update pgboss.job set state = 'completed' where id = ${held.claim.jobId}::uuid`.execute(queues.db);
 
   await expect(writeGuarded(held)).rejects.toThrow(lost);
 });
 
 test('a job that was restored by hand has the same attempt number, and its old lease is refused all the same', async () => {
   const held = await hold('restored');
-  await sql`update pgboss.job set state = 'created', started_on = null where id = ${held.claim.jobId}::uuid`.execute(database.db);
+  await sql`update pgboss.job set state = 'created', started_on = null where id = ${held.claim.jobId}::uuid`.execute(queues.db);
   const successor = await takeAgain('restored');
   expect(successor.claim).toEqual(held.claim);
 
@@ -106,12 +103,12 @@ test('a job that was restored by hand has the same attempt number, and its old l
 });
 
 test('who lost the job before taking the key draws no token, so the successor stays the newest', async () => {
-  await transact(database.db, (tx) => queue.wake(tx, ['slept']));
+  await transact(queues.db, (tx) => queue.wake(tx, ['slept']));
   const stale = await fetchJob('slept');
   await loseJob(stale);
   const successor = await takeAgain('slept');
 
-  expect(await takeLease(database.db, { key: 'slept', claim: stale, holder: 'sleeper' })).toBeUndefined();
+  expect(await takeLease(queues.db, { key: 'slept', claim: stale, holder: 'sleeper' })).toBeUndefined();
 
   await writeGuarded(successor);
 });
@@ -122,7 +119,7 @@ test('nobody can take a key over between a guard and its commit', async () => {
   let lostAlready = false;
 
   await writeGuarded(held, async () => {
-    losing = loseJob(held.claim).then(() => {
+    losing = loseJob(held.claim).finally(() => {
       lostAlready = true;
     });
     await vi.waitFor(async () => expect(await countWaiting()).toBe(1), { timeout: 5_000, interval: 20 });
@@ -130,7 +127,7 @@ test('nobody can take a key over between a guard and its commit', async () => {
   });
   await losing;
 
-  expect(await loadKey(database.db, 'in-between')).toMatchObject({ done: 1 });
+  expect(await loadKey(queues.db, 'in-between')).toMatchObject({ done: 1 });
   expect((await takeAgain('in-between')).token).toBeGreaterThan(held.token);
 });
 
@@ -138,13 +135,13 @@ test('a heartbeat does not wait for a guarded transaction', async () => {
   const held = await hold('beating');
 
   await writeGuarded(held, async () => {
-    const beat = await sql`update pgboss.job set heartbeat_on = now() where id = ${held.claim.jobId}::uuid`.execute(database.db);
+    const beat = await sql`update pgboss.job set heartbeat_on = now() where id = ${held.claim.jobId}::uuid`.execute(queues.db);
     expect(beat.numAffectedRows).toBe(1n);
   });
 });
 
 async function countWaiting(): Promise<number> {
   const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'`.execute(database.db);
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(queues.db);
   return rows[0]?.n ?? 0;
 }

@@ -1,48 +1,45 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { testDatabase, type TestDatabase } from '../../../test/support/database.ts';
 import { type LiveWorker, startLiveWorker } from '../../../test/support/live-worker.ts';
-import { countUndone, findOverlaps, findRepeats, listLog, makeWorld, want } from '../../../test/support/reconcile.ts';
+import { countUndone, findOverlaps, findRepeats, type TestQueues, testQueues, want } from '../../../test/support/reconcile.ts';
 import type { WorkerSettings } from '../../../test/support/reconcile-worker.process.ts';
-import { type Queue, startQueue } from './index.ts';
+import type { Queue } from './index.ts';
 
-let database: TestDatabase;
+let queues: TestQueues;
 let queue: Queue;
 const workers: LiveWorker[] = [];
 
 beforeAll(async () => {
-  database = await testDatabase();
-  await makeWorld(database.db);
-  queue = await startQueue({ databaseUrl: database.url, db: database.db, applicationName: 'live test', log: listLog() });
+  queues = await testQueues();
+  queue = await queues.open();
 });
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.end()));
 });
 afterAll(async () => {
-  await queue.stop();
-  await database.close();
+  await queues.close();
 });
 
 async function start(settings: Omit<WorkerSettings, 'databaseUrl'> = {}): Promise<LiveWorker> {
-  const worker = await startLiveWorker({ databaseUrl: database.url, ...settings });
+  const worker = await startLiveWorker({ databaseUrl: queues.url, ...settings });
   workers.push(worker);
   return worker;
 }
 
 /** Wants an action of the key and waits until the worker is in the middle of it. */
 async function begin(worker: LiveWorker, key: string): Promise<number> {
-  await want(queue, database.db, [key]);
+  await want(queue, queues.db, [key]);
   await vi.waitFor(() => expect(worker.acts(key)).not.toEqual([]), { timeout: 10_000, interval: 20 });
   return worker.acts(key)[0]?.token ?? Infinity;
 }
 
 async function allDone(prefix: string, timeout: number): Promise<void> {
-  await vi.waitFor(async () => expect(await countUndone(database.db, prefix)).toBe(0), { timeout, interval: 100 });
+  await vi.waitFor(async () => expect(await countUndone(queues.db, prefix)).toBe(0), { timeout, interval: 100 });
 }
 
 async function actions(key: string): Promise<readonly { token: number; process: number }[]> {
   const found = await sql<{ token: number; process: number }>`select token, process from action where key = ${key} order by id`.execute(
-    database.db,
+    queues.db,
   );
   return found.rows;
 }
@@ -82,17 +79,18 @@ test('a worker that is told to stop hands an action that does not end to another
   first.child.kill('SIGTERM');
 
   await allDone('handed-over', 10_000);
+  expect(await actions('handed-over')).toHaveLength(1);
 });
 
 test('four workers started at once share the keys, and never two hold one key', async () => {
   await Promise.all([1, 2, 3, 4].map(() => start({ actMs: 5, quiet: true })));
   const keys = Array.from({ length: 12 }, (_, i) => `shared-${i}`);
-  for (let round = 0; round < 10; round++) await want(queue, database.db, keys);
+  for (let round = 0; round < 10; round++) await want(queue, queues.db, keys);
 
   await allDone('shared-', 60_000);
 
-  expect(await findOverlaps(database.db)).toEqual([]);
-  expect(await findRepeats(database.db)).toEqual([]);
-  const holders = await sql`select distinct process from action where key like 'shared-%'`.execute(database.db);
+  expect(await findOverlaps(queues.db)).toEqual([]);
+  expect(await findRepeats(queues.db)).toEqual([]);
+  const holders = await sql`select distinct process from action where key like 'shared-%'`.execute(queues.db);
   expect(holders.rows.length).toBeGreaterThan(1);
 });

@@ -23,7 +23,7 @@ export interface Lease {
 /** `again`: there is more to do now. `sleep`: until the time given, or until woken when there is none. */
 export type Next = { readonly kind: 'again' } | { readonly kind: 'sleep'; readonly until?: Date };
 
-export interface Retry {
+interface Retry {
   /** Tries of one action, the first included, before `giveUp`. */
   readonly maxAttempts: number;
   /** Wait after the first failure; doubles up to `maxMs`, half of it random. */

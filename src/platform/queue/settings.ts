@@ -51,6 +51,9 @@ export function bossOptions(databaseUrl: string, applicationName: string): Const
     application_name: applicationName,
     schema: bossSchema,
     max: 5,
+    // What pg-boss writes through its own pool (a fetch, a heartbeat, the end of a job with nothing to store) may be lost in a
+    // crash of the database: the job runs once more. Whatever must last goes through `db`, and its flush carries what came before.
+    options: '-c synchronous_commit=off',
     // LISTEN needs a session connection: no transaction pooling in between.
     useListenNotify: true,
     schedule: false,

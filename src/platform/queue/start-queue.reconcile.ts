@@ -11,7 +11,7 @@ import { bossOptions, queues } from './settings.ts';
 import { armTimer, wakeKeys } from './job.store.ts';
 import { startWorker } from './worker.reconcile.ts';
 
-export interface QueueOptions {
+interface QueueOptions {
   /** A session connection: the queue listens. No transaction pooler in between. */
   readonly databaseUrl: string;
   /** The same database; every write of the queue but pg-boss' own goes through it. */
