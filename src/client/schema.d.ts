@@ -902,13 +902,7 @@ export interface operations {
             text: string;
           }[];
         };
-        'application/yaml': {
-          files: {
-            /** @description As shown in faults; never opened */
-            name: string;
-            text: string;
-          }[];
-        };
+        'application/yaml': string;
       };
     };
     responses: {
@@ -991,13 +985,7 @@ export interface operations {
             text: string;
           }[];
         };
-        'application/yaml': {
-          files: {
-            /** @description As shown in faults; never opened */
-            name: string;
-            text: string;
-          }[];
-        };
+        'application/yaml': string;
       };
     };
     responses: {

@@ -20,7 +20,14 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     },
     transform: (route) => documented(route),
     transformObject: (document) =>
-      withoutUnused(jsonSchemaTransformObject(document) as Components) as ReturnType<typeof jsonSchemaTransformObject>,
+      withTextBodies(withoutUnused(jsonSchemaTransformObject(document) as Components)) as ReturnType<typeof jsonSchemaTransformObject>,
+  });
+  const operations = new Set<unknown>();
+  app.addHook('onRoute', ({ schema, url }) => {
+    const operation = schema?.operationId;
+    if (operation !== undefined && operations.has(operation))
+      throw new TypeError(`route ${url}: expected an operation of its own, got ${operation} again`);
+    operations.add(operation);
   });
   let text: string | undefined;
   app.get('/api/v1/openapi.json', { config: { permission: 'public' }, schema: { hide: true } }, async (_request, reply) => {
@@ -34,7 +41,10 @@ function documented(route: Parameters<typeof jsonSchemaTransform>[0]): ReturnTyp
   try {
     return jsonSchemaTransform(route);
   } catch (error) {
-    throw new TypeError(`route ${route.url}: expected schemas that JSON Schema can show, got one that it cannot (a recursive one needs .meta({ id }))`, { cause: error });
+    throw new TypeError(
+      `route ${route.url}: expected schemas that JSON Schema can show, got one that it cannot (a recursive one needs .meta({ id }))`,
+      { cause: error },
+    );
   }
 }
 
@@ -75,7 +85,10 @@ function resultOf(route: Route): Record<string, unknown> {
   return { [route.status ?? 200]: { description: 'Done', content: { [route.answers ?? 'application/json']: { schema: route.result } } } };
 }
 
-type Components = { readonly components?: { readonly schemas?: Record<string, unknown> } };
+type Components = {
+  readonly components?: { readonly schemas?: Record<string, unknown> };
+  readonly paths?: Record<string, Record<string, Operation>>;
+};
 
 /** Each named schema is emitted once for input and once for output; the half nobody refers to is left out. */
 function withoutUnused<Document extends Components>(document: Document): Document {
@@ -96,4 +109,19 @@ function withoutUnused<Document extends Components>(document: Document): Documen
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
   return { ...document, components: { ...components, schemas: kept } };
+}
+
+interface Operation {
+  readonly requestBody?: { readonly content?: Record<string, { schema: unknown }> };
+}
+
+/** Bodies that arrive as a text are one, whatever the schema makes of them. */
+function withTextBodies<Document extends { readonly paths?: Record<string, Record<string, Operation>> }>(document: Document): Document {
+  const contents = Object.values(document.paths ?? {}).flatMap((path) =>
+    Object.values(path).map((operation) => operation.requestBody?.content ?? {}),
+  );
+  // The framework lets all media types of a body share one object: replaced, never changed.
+  for (const content of contents)
+    for (const type of Object.keys(content)) if (type !== 'application/json') content[type] = { schema: { type: 'string' } };
+  return document;
 }

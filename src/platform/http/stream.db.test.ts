@@ -157,13 +157,14 @@ test('a revoked token ends its streams with the next heartbeat', async () => {
     .execute();
 
   await ended;
+  expect(seen.at(-1)?.ended).toBe(true);
 });
 
 test.each([
   ['a broken Last-Event-ID', '/api/v1/events', { 'last-event-id': '-1' }, 'stream.last-event-id'],
   ['a broken subject', '/api/v1/events?subject=release', {}, 'request.invalid'],
 ])('%s is refused with 400 before the stream opens', async (_what, path, headers, code) => {
-  const answer = await ask(app, `GET ${path}`, { token, headers: headers as Record<string, string> });
+  const answer = await ask(app, `GET ${path}`, { token, headers });
 
   expect([answer.status, answer.json.code]).toEqual([400, code]);
 });
