@@ -16,7 +16,8 @@ function addBatches(a: Batch, b: Batch): Batch {
   const canary = [...(a.latency?.canary ?? []), ...(b.latency?.canary ?? [])];
   const stable = [...(a.latency?.stable ?? []), ...(b.latency?.stable ?? [])];
   return {
-    ...a,
+    second: a.second,
+    ...(a.expectedShare === undefined ? {} : { expectedShare: a.expectedShare }),
     canary: addArms(a.canary, b.canary),
     stable: addArms(a.stable, b.stable),
     ...(a.baseline && b.baseline ? { baseline: addArms(a.baseline, b.baseline) } : {}),

@@ -1,40 +1,426 @@
 import { expect, test } from 'vitest';
-import { observe, openJudge, openStage, resolveSettings, verdictAtEnd, verdictOf, type Batch, type JudgeState } from './judge.ts';
+import { noRatioCurve } from './rules/ratio-sequence.ts';
+import {
+  observe,
+  openJudge,
+  openStage,
+  resolveSettings,
+  verdictAtEnd,
+  verdictOf,
+  type Batch,
+  type JudgeOptions,
+  type JudgeState,
+  type Verdict,
+} from './judge.ts';
 
-function batch(second: number, canary: readonly [number, number], stable: readonly [number, number]): Batch {
-  return { second, canary: { requests: canary[0], errors: canary[1] }, stable: { requests: stable[0], errors: stable[1] } };
+type Counts = readonly [requests: number, errors: number];
+
+function batch(second: number, canary: Counts, stable: Counts, extra: Partial<Batch> = {}): Batch {
+  return { second, canary: { requests: canary[0], errors: canary[1] }, stable: { requests: stable[0], errors: stable[1] }, ...extra };
+}
+
+function open(options: JudgeOptions = {}): JudgeState {
+  return openJudge(resolveSettings(options));
 }
 
 function observeAll(state: JudgeState, batches: readonly Batch[]): JudgeState {
   return batches.reduce(observe, state);
 }
 
+/** Seconds `from` … `to` - 1 of one kind of batch. */
+function seconds(from: number, to: number, of: (second: number) => Batch): readonly Batch[] {
+  return Array.from({ length: to - from }, (_, i) => of(from + i));
+}
+
+/** Both arms fail equally often: one error a second, in turn. */
+const healthy = (second: number): Batch => batch(second, [100, second % 2], [100, (second + 1) % 2]);
+
+function code(verdict: Verdict): string | undefined {
+  return verdict.reasons[0]?.code;
+}
+
 test('without data every E-value is 1 and the judge goes on', () => {
-  const verdict = verdictOf(openJudge(resolveSettings()));
+  const verdict = verdictOf(open());
 
-  expect(verdict).toMatchObject({ kind: 'continue', logE: 0, logEPass: 0, fired: [], seconds: 0 });
-  expect(verdict.ratio).toStrictEqual({ estimate: null, low: 0, high: null, level: 0.99 });
+  expect(verdict).toStrictEqual({
+    kind: 'continue',
+    logE: 0,
+    logEPass: 0,
+    fired: [],
+    ratio: { estimate: null, low: 0, high: null, level: 0.99 },
+    requests: { canary: 0, stable: 0 },
+    errors: { canary: 0, stable: 0 },
+    seconds: 0,
+    rollbackAtSecond: null,
+    passAtSecond: null,
+    reasons: [{ code: 'canary.continue', sentence: 'Neither the canary nor stable has failed in 0 and 0 requests: keep watching.' }],
+    sentence: 'Neither the canary nor stable has failed in 0 and 0 requests: keep watching.',
+  });
 });
 
-test('an outage of the canary is rolled back in its first second', () => {
-  const state = observe(openJudge(resolveSettings()), batch(100, [10, 10], [190, 1]));
+test.each(['a1', 'a2', 'a3', 'a4'] as const)('an outage of the canary is rolled back by %s in its first second', (method) => {
+  const verdict = verdictOf(observe(open({ method }), batch(100, [10, 10], [190, 1])));
 
-  expect(verdictOf(state)).toMatchObject({ kind: 'rollback', fired: ['errors'], rollbackAtSecond: 100, seconds: 1 });
+  expect(verdict).toMatchObject({ kind: 'rollback', fired: ['errors'], rollbackAtSecond: 100, seconds: 1 });
+  expect(verdict.logE).toBeGreaterThanOrEqual(-Math.log(0.01));
 });
 
-test('a canary as good as stable passes early', () => {
-  const state = observeAll(
-    openJudge(resolveSettings()),
-    Array.from({ length: 60 }, (_, second) => batch(second, [100, second % 2], [100, (second + 1) % 2])),
+test.each(['a1', 'a2', 'a3', 'a4'] as const)('an incident of both arms is no reason to roll back by %s', (method) => {
+  expect(
+    verdictOf(
+      observeAll(
+        open({ method }),
+        seconds(0, 60, (s) => batch(s, [10, 5], [190, 95])),
+      ),
+    ).kind,
+  ).not.toBe('rollback');
+});
+
+test('a canary that is better makes the two-sided method fire, and is not rolled back', () => {
+  const verdict = verdictOf(
+    observeAll(
+      open({ method: 'a2' }),
+      seconds(0, 60, (s) => batch(s, [100, 0], [100, 2])),
+    ),
   );
 
-  expect(verdictOf(state).kind).toBe('pass');
-  expect(verdictOf(openStage(state))).toMatchObject({ kind: 'continue', logEPass: 0, passAtSecond: null });
+  expect(verdict.logE).toBeGreaterThan(Math.log(100));
+  expect(verdict).toMatchObject({ kind: 'pass', fired: [] });
 });
 
-test('an input that ends without a request on the canary is inconclusive, never a pass', () => {
-  const state = observe(openJudge(resolveSettings()), batch(0, [0, 0], [190, 5]));
+test('a rollback stays, whatever comes after', () => {
+  const state = observeAll(
+    observe(open(), batch(0, [10, 10], [190, 1])),
+    seconds(1, 300, (s) => batch(s, [10, 0], [190, 10])),
+  );
 
-  expect(verdictOf(state).kind).toBe('continue');
-  expect(verdictAtEnd(state)).toMatchObject({ kind: 'inconclusive', reasons: [{ code: 'canary.no-data' }] });
+  expect(verdictOf(state)).toMatchObject({ kind: 'rollback', rollbackAtSecond: 0, fired: ['errors'] });
+  expect(verdictOf(state).logE).toBeLessThan(0);
+  expect(verdictOf(openStage(state)).kind).toBe('rollback');
+});
+
+test('a canary as good as stable passes early, at the second its evidence reaches 1/beta', () => {
+  const states: JudgeState[] = [];
+  for (const next of seconds(0, 60, healthy)) states.push(observe(states.at(-1) ?? open(), next));
+  const passing = states.findIndex((state) => verdictOf(state).kind === 'pass');
+
+  expect(passing).toBeGreaterThan(5);
+  expect(verdictOf(states[passing] ?? open())).toMatchObject({ passAtSecond: passing });
+  expect(verdictOf(states[passing] ?? open()).logEPass).toBeGreaterThanOrEqual(Math.log(20));
+  expect(verdictOf(states[passing - 1] ?? open()).logEPass).toBeLessThan(Math.log(20));
+  expect(code(verdictOf(states.at(-1) ?? open()))).toBe('canary.non-inferior');
+});
+
+test('a pass waits for the minimum time, counted from the opening of its stage', () => {
+  const late = observeAll(open({ minimumSeconds: 100 }), seconds(7, 200, healthy));
+  expect(verdictOf(late).passAtSecond).toBe(106);
+
+  const stage = observeAll(openStage(late), seconds(200, 400, healthy));
+  expect(verdictOf(stage).passAtSecond).toBe(299);
+});
+
+test('a stage starts the pass, the share check and the clock afresh, and keeps the evidence of harm', () => {
+  const share = { expectedShare: 0.5 };
+  const before = observeAll(
+    open(),
+    seconds(0, 60, (s) => ({ ...healthy(s), ...share })),
+  );
+  const after = openStage(before);
+
+  expect(after.comparisons.errors?.harm).toStrictEqual(before.comparisons.errors?.harm);
+  expect(verdictOf(after)).toMatchObject({ kind: 'continue', logEPass: 0, passAtSecond: null, logE: verdictOf(before).logE });
+  expect(after.share.requests).toBe(0);
+  expect(observe(after, healthy(60)).stageOpenedAt).toBe(60);
+  expect(observe(after, healthy(60)).openedAt).toBe(0);
+});
+
+test('nothing passes after the deadline, and what is neither harmful nor shown safe by then is inconclusive', () => {
+  const options = { deadlineSeconds: 5 };
+  const almost = observeAll(open(options), seconds(0, 4, healthy));
+  expect(verdictOf(almost).kind).toBe('continue');
+
+  const over = observe(almost, healthy(4));
+  expect(verdictOf(over)).toMatchObject({ kind: 'inconclusive', reasons: [{ code: 'canary.deadline' }] });
+  expect(verdictOf(over).sentence).toMatch(/neither harm nor safety is shown after 5 s\.$/);
+  const later = observeAll(over, seconds(5, 100, healthy));
+  expect(verdictOf(later)).toMatchObject({ kind: 'inconclusive', passAtSecond: null });
+  expect(verdictOf(observe(later, batch(100, [100, 100], [100, 0]))).kind).toBe('rollback');
+});
+
+test('a pass at the last second of the deadline counts', () => {
+  const first = verdictOf(observeAll(open(), seconds(0, 60, healthy))).passAtSecond ?? 0;
+
+  expect(verdictOf(observeAll(open({ deadlineSeconds: first + 1 }), seconds(0, 60, healthy))).kind).toBe('pass');
+  expect(verdictOf(observeAll(open({ deadlineSeconds: first }), seconds(0, 60, healthy))).kind).toBe('inconclusive');
+});
+
+test('an input that ends without a request on an arm is inconclusive, never a pass', () => {
+  const silent = observe(open(), batch(0, [0, 0], [190, 5]));
+  expect(verdictOf(silent).kind).toBe('continue');
+  expect(verdictAtEnd(silent)).toMatchObject({
+    kind: 'inconclusive',
+    reasons: [{ code: 'canary.no-data', evidence: { canary: 0, stable: 190 } }],
+  });
+  expect(verdictAtEnd(silent).sentence).toBe('No request counted on the canary in 1 s: nothing to compare.');
+
+  expect(verdictAtEnd(observe(open(), batch(0, [10, 1], [0, 0]))).sentence).toBe(
+    'No request counted on stable in 1 s: nothing to compare.',
+  );
+  expect(verdictAtEnd(open()).sentence).toBe('No request counted on the canary and stable in 0 s: nothing to compare.');
+  expect(verdictAtEnd(observe(open(), healthy(0))).kind).toBe('continue');
+  expect(verdictAtEnd(observe(open(), batch(0, [10, 10], [190, 1]))).kind).toBe('rollback');
+});
+
+test('a deadline that finds one arm silent says so', () => {
+  const verdict = verdictOf(
+    observeAll(
+      open({ deadlineSeconds: 3 }),
+      seconds(0, 3, (s) => batch(s, [0, 0], [190, 1])),
+    ),
+  );
+
+  expect(verdict).toMatchObject({ kind: 'inconclusive', reasons: [{ code: 'canary.no-data' }] });
+});
+
+test('traffic that stops does not pass, however good it was', () => {
+  const kindAfter = (silenceSeconds: number, rest: (second: number) => Batch): Verdict['kind'] => {
+    const state = observeAll(open({ minimumSeconds: 200, silenceSeconds }), [...seconds(0, 80, healthy), ...seconds(80, 200, rest)]);
+    return verdictOf(state).kind;
+  };
+
+  expect(kindAfter(60, (s) => batch(s, [0, 0], [0, 0]))).toBe('continue');
+  expect(kindAfter(60, (s) => batch(s, [0, 0], [100, 0]))).toBe('continue');
+  expect(kindAfter(60, (s) => batch(s, [100, 0], [0, 0]))).toBe('continue');
+  expect(kindAfter(60, (s) => batch(s, [100, 0], [100, 0]))).toBe('pass');
+  // Both last served in second 139; the minimum time ends in second 199.
+  expect(kindAfter(60, (s) => batch(s, [s < 140 ? 1 : 0, 0], [s < 140 ? 1 : 0, 0]))).toBe('continue');
+  expect(kindAfter(61, (s) => batch(s, [s < 140 ? 1 : 0, 0], [s < 140 ? 1 : 0, 0]))).toBe('pass');
+});
+
+test('a share other than the one set is inconclusive, and passes no more', () => {
+  const wrong = (second: number): Batch => ({ ...healthy(second), expectedShare: 0.1 });
+  const verdict = verdictOf(observeAll(open(), seconds(0, 60, wrong)));
+
+  expect(verdict).toMatchObject({ kind: 'inconclusive', passAtSecond: null, reasons: [{ code: 'canary.share-mismatch' }] });
+  expect(verdict.sentence).toBe(
+    'The canary served 50.0 % of the requests where 10.0 % were set: the counts do not compare the two versions.',
+  );
+  expect(verdict.reasons[0]?.evidence).toStrictEqual({ second: 0, served: 0.5, expected: 0.1 });
+});
+
+test('a canary that gets no traffic at all though its weight is set is a mismatched share', () => {
+  const verdict = verdictOf(
+    observeAll(
+      open(),
+      seconds(0, 60, (s) => batch(s, [0, 0], [190, 1], { expectedShare: 0.05 })),
+    ),
+  );
+
+  expect(code(verdict)).toBe('canary.share-mismatch');
+});
+
+test('the share that was set is no mismatch, and a stage opened again forgets one', () => {
+  const right = seconds(0, 60, (s) => ({ ...healthy(s), expectedShare: 0.5 }));
+  expect(verdictOf(observeAll(open(), right)).kind).toBe('pass');
+
+  const wrong = observeAll(
+    open(),
+    seconds(0, 20, (s) => ({ ...healthy(s), expectedShare: 0.1 })),
+  );
+  expect(verdictOf(openStage(wrong)).kind).toBe('continue');
+});
+
+test('harm outranks a mismatched share: users are not left on a failing version', () => {
+  const verdict = verdictOf(
+    observeAll(
+      open(),
+      seconds(0, 10, (s) => batch(s, [100, 30], [100, 0], { expectedShare: 0.1 })),
+    ),
+  );
+
+  expect(verdict.kind).toBe('rollback');
+});
+
+test('batches of the warm-up are not counted, and the rest is', () => {
+  const state = observeAll(
+    open({ warmUpSeconds: 10 }),
+    seconds(50, 60, (s) => batch(s, [10, 9], [190, 0])),
+  );
+  expect(verdictOf(state)).toMatchObject({ kind: 'continue', requests: { canary: 0, stable: 0 }, seconds: 10 });
+  expect(state.curve).toBe(noRatioCurve);
+
+  expect(verdictOf(observe(state, batch(60, [10, 10], [190, 0])))).toMatchObject({
+    kind: 'rollback',
+    requests: { canary: 10, stable: 190 },
+  });
+});
+
+test('an outage without control traffic is stopped even in the warm-up', () => {
+  const state = observeAll(
+    open({ warmUpSeconds: 60 }),
+    seconds(0, 2, (s) => batch(s, [5, 5], [0, 0])),
+  );
+
+  expect(verdictOf(state)).toMatchObject({
+    kind: 'rollback',
+    fired: ['hard-stop'],
+    rollbackAtSecond: 1,
+    reasons: [{ code: 'canary.hard-stop' }],
+  });
+  expect(verdictOf(state).sentence).toBe('10 users in a row failed on the canary and not one request succeeded: roll back.');
+});
+
+test('a tolerated ratio is tolerated', () => {
+  const half = (s: number): Batch => batch(s, [100, s % 2 === 0 ? 3 : 2], [100, 2]);
+
+  expect(verdictOf(observeAll(open(), seconds(0, 600, half))).kind).toBe('rollback');
+  expect(verdictOf(observeAll(open({ toleratedRatio: 1.25 }), seconds(0, 600, half))).kind).not.toBe('rollback');
+});
+
+test('without a limit nothing passes early', () => {
+  const verdict = verdictOf(observeAll(open({ nonInferiorityRatio: null }), seconds(0, 300, healthy)));
+
+  expect(verdict).toMatchObject({ kind: 'continue', logEPass: null, passAtSecond: null });
+});
+
+test('a fresh instance of stable can be the control: what youth alone does is not held against the canary', () => {
+  const young = (s: number): Batch => batch(s, [50, 3], [900, 5], { baseline: { requests: 50, errors: 3 } });
+  const againstStable = verdictOf(observeAll(open(), seconds(0, 60, young)));
+  expect(againstStable).toMatchObject({ kind: 'rollback', reasons: [{ code: 'canary.errors' }, { code: 'canary.fresh-baseline' }] });
+
+  const againstFresh = verdictOf(observeAll(open({ control: 'baseline' }), seconds(0, 60, young)));
+  expect(againstFresh).toMatchObject({ kind: 'pass', requests: { canary: 3000, stable: 3000 }, errors: { canary: 180, stable: 180 } });
+  expect(againstFresh.sentence).toMatch(/^The canary fails 1\.0 times as often as baseline/);
+  expect(againstFresh.reasons.map((reason) => reason.code)).toStrictEqual(['canary.non-inferior', 'canary.fresh-baseline']);
+});
+
+test('a healthy fresh instance adds no reason, and a control that is missing from the batch is no data', () => {
+  const calm = (s: number): Batch => ({ ...healthy(s), baseline: { requests: 100, errors: s % 2 } });
+  expect(verdictOf(observeAll(open(), seconds(0, 40, calm))).reasons).toHaveLength(1);
+  const gap = observeAll(open(), [calm(0), healthy(1), calm(2)]);
+  expect(gap.freshness).not.toBeNull();
+
+  expect(verdictAtEnd(observe(open({ control: 'baseline' }), healthy(0))).sentence).toBe(
+    'No request counted on baseline in 1 s: nothing to compare.',
+  );
+});
+
+test('latency alone rolls a canary back', () => {
+  const slow = (s: number): Batch => ({
+    ...healthy(s),
+    latency: { canary: [300, 310, 320], stable: Array.from({ length: 57 }, (_, i) => 100 + i) },
+  });
+  const verdict = verdictOf(observeAll(open({ latency: {} }), seconds(0, 30, slow)));
+
+  expect(verdict).toMatchObject({ kind: 'rollback', fired: ['latency'], blame: ['latency'], reasons: [{ code: 'canary.latency' }] });
+  expect(verdict.sentence).toBe('The canary answers more slowly than stable in the same seconds: roll back.');
+  expect(verdictOf(observeAll(open(), seconds(0, 30, slow))).kind).not.toBe('rollback');
+});
+
+test('a latency quantile that is asked for must be within its margin before a pass', () => {
+  const timed =
+    (factor: number) =>
+    (s: number): Batch => {
+      const sample = (count: number, f: number) => Array.from({ length: count }, (_, i) => f * (100 + ((i * 37 + s * 11) % 60)));
+      return { ...healthy(s), latency: { canary: sample(10, factor), stable: sample(10, 1) } };
+    };
+  const options = { latency: { quantile: 0.5, margin: 0.12 } };
+
+  const good = verdictOf(observeAll(open(options), seconds(0, 200, timed(1))));
+  expect(good.kind).toBe('pass');
+  expect(good.passAtSecond).toBeGreaterThan(verdictOf(observeAll(open(), seconds(0, 200, healthy))).passAtSecond ?? Infinity);
+  expect(good.quantile).toMatchObject({ quantile: 0.5 });
+  expect(good.quantile?.canary.low).toBeGreaterThan(100);
+  expect(good.quantile?.canary.high).toBeLessThan(160);
+  const never = open({ latency: { quantile: 0.5, margin: 0.01 } });
+  expect(verdictOf(observeAll(never, seconds(0, 200, timed(1)))).kind).toBe('continue');
+  expect(verdictOf(observeAll(open({ latency: {} }), seconds(0, 200, timed(1)))).kind).toBe('pass');
+  expect(verdictOf(observeAll(open(options), seconds(0, 200, healthy))).kind).toBe('continue');
+});
+
+const metrics = [{ name: 'checkout' }, { name: 'search', required: false }];
+
+test('one bad metric of several is found, rolled back and blamed', () => {
+  const fine = { canary: { requests: 100, errors: 1 }, stable: { requests: 100, errors: 1 } };
+  const bad = { canary: { requests: 100, errors: 10 }, stable: { requests: 100, errors: 1 } };
+  const state = observeAll(
+    open({ metrics }),
+    seconds(0, 30, (s) => ({ ...healthy(s), metrics: { checkout: bad, search: fine } })),
+  );
+
+  expect(verdictOf(state)).toMatchObject({
+    kind: 'rollback',
+    fired: ['checkout'],
+    blame: ['checkout'],
+    reasons: [{ code: 'canary.metrics' }],
+  });
+  expect(verdictOf(state).sentence).toBe('The canary is worse than stable in checkout: roll back.');
+});
+
+test('a pass waits for every required metric, and for no other', () => {
+  const fine = { canary: { requests: 100, errors: 1 }, stable: { requests: 100, errors: 1 } };
+  const withBoth = observeAll(
+    open({ metrics }),
+    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { checkout: fine, search: fine } })),
+  );
+  const withoutSearch = observeAll(
+    open({ metrics }),
+    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { checkout: fine } })),
+  );
+  const withoutCheckout = observeAll(
+    open({ metrics }),
+    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { search: fine } })),
+  );
+
+  expect([withBoth, withoutSearch, withoutCheckout].map((state) => verdictOf(state).kind)).toStrictEqual(['pass', 'pass', 'continue']);
+});
+
+test('evidence is averaged with the weights given: ten metrics need ln 10 more of one', () => {
+  const fine = open({ metrics: Array.from({ length: 9 }, (_, i) => ({ name: `m${i}` })) });
+  const bad = batch(0, [10, 3], [190, 0]);
+
+  const alone = verdictOf(observe(open(), bad)).logE;
+  expect(verdictOf(observe(fine, bad)).logE).toBeCloseTo(Math.log((Math.exp(alone) + 9) / 10), 9);
+  const critical = open({ errorsWeight: 3, metrics: [{ name: 'm', weight: 0.5 }], latency: { weight: 0.5 } });
+  expect(verdictOf(observe(critical, bad)).logE).toBeCloseTo(Math.log((3 * Math.exp(alone) + 1) / 4), 9);
+});
+
+test('a segment has evidence of its own: harm in one country is found in the calm of the rest', () => {
+  const pair = (canaryErrors: number) => ({ canary: { requests: 20, errors: canaryErrors }, stable: { requests: 20, errors: 1 } });
+  const options = { segments: [{ name: 'DE' }, { name: 'FR' }] };
+  const state = observeAll(
+    open(options),
+    seconds(0, 60, (s) => batch(s, [400, 22], [400, 20], { segments: { DE: pair(6), FR: pair(1) } })),
+  );
+
+  expect(verdictOf(state)).toMatchObject({ kind: 'rollback', fired: ['segment DE'], blame: ['segment DE'] });
+  expect(verdictOf(state).sentence).toBe('The canary is worse than stable in segment DE: roll back.');
+});
+
+test('a metric of weight v stops a4 where its share of the average alone reaches the bar', () => {
+  const options: JudgeOptions = { method: 'a4', metrics: [{ name: 'm', weight: 3 }] };
+  const state = observe(open(options), batch(0, [10, 10], [190, 0]));
+
+  expect(verdictOf(state).kind).toBe('rollback');
+  expect(verdictOf(state).logE).toBeCloseTo(Math.log(100 + 0.75), 9);
+});
+
+test('a batch that cannot be is refused, and the state stays as it was', () => {
+  const state = observe(open(), healthy(5));
+
+  expect(() => observe(state, healthy(4))).toThrow('expected 5 or later, got 4');
+  expect(() => observe(state, batch(6, [1, 2], [1, 0]))).toThrow(expect.objectContaining({ code: 'judge.batch' }));
+  expect(observe(state, healthy(5)).counted.canary.requests).toBe(200);
+});
+
+test('the sentence says what a release manager needs', () => {
+  const sentence = (...batches: readonly Batch[]) => verdictOf(observeAll(open(), batches)).sentence;
+
+  expect(sentence(...seconds(0, 40, (s) => batch(s, [100, 4], [100, 1])))).toMatch(
+    /^The canary fails 4\.0 times as often as stable \(2\.\d to 8\.\d at 99 %\): roll back\.$/,
+  );
+  expect(sentence(batch(0, [10, 1], [190, 0]))).toBe('The canary has failed once in 10 requests, stable never in 190: keep watching.');
+  expect(sentence(...seconds(0, 60, (s) => batch(s, [100, 0], [100, 1])))).toMatch(
+    /^The canary has not failed in 6000 requests, stable has 60 times in 6000 \(at most 0\.\d times as often at 99 %\), and not 2 times as often at 95 %: pass\.$/,
+  );
 });

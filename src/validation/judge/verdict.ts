@@ -46,24 +46,35 @@ function number(value: number): string {
   return value >= 9.95 ? value.toFixed(0) : value.toFixed(value < 0.095 ? 2 : 1);
 }
 
-function bounds(ratio: RatioBounds): string {
-  const level = `at ${Number((ratio.level * 100).toFixed(2))} %`;
-  if (ratio.high === null) return ratio.low === 0 ? `nothing excluded yet ${level}` : `at least ${number(ratio.low)} ${level}`;
-  return ratio.low === 0 ? `at most ${number(ratio.high)} ${level}` : `${number(ratio.low)} to ${number(ratio.high)} ${level}`;
+function level(probability: number): string {
+  return `at ${Number((probability * 100).toFixed(2))} %`;
+}
+
+/** " (1.8 to 6.1 at 99 %)"; nothing while neither end is known. */
+function bounds(ratio: RatioBounds, unit = ''): string {
+  const { low, high } = ratio;
+  if (low === 0 && high === null) return '';
+  const range = high === null ? `at least ${number(low)}` : low === 0 ? `at most ${number(high)}` : `${number(low)} to ${number(high)}`;
+  return ` (${range}${unit} ${level(ratio.level)})`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 /** "The canary fails 3.9 times as often as stable (1.8 to 6.1 at 99 %)". */
 function comparisonSentence(state: JudgeState, ratio: RatioBounds): string {
   const { canary, control } = state.counted;
   const other = state.settings.control;
+  const often = bounds(ratio, ' times as often');
   if (canary.errors + control.errors === 0)
     return `Neither the canary nor ${other} has failed in ${canary.requests} and ${control.requests} requests`;
   if (control.errors === 0)
-    return `The canary has failed ${canary.errors} times in ${canary.requests} requests, ${other} never (${bounds(ratio)} times as often)`;
+    return `The canary has failed ${times(canary.errors)} in ${canary.requests} requests, ${other} never in ${control.requests}${often}`;
   if (canary.errors === 0)
-    return `The canary has not failed in ${canary.requests} requests, ${other} has ${control.errors} times in ${control.requests} (${bounds(ratio)} times as often)`;
+    return `The canary has not failed in ${canary.requests} requests, ${other} has ${times(control.errors)} in ${control.requests}${often}`;
   const estimate = ratio.estimate === null ? 'many' : number(ratio.estimate);
-  return `The canary fails ${estimate} times as often as ${other} (${bounds(ratio)})`;
+  return `The canary fails ${estimate} times as often as ${other}${bounds(ratio)}`;
 }
 
 function rollbackReason(state: JudgeState, ratio: RatioBounds): Reason | undefined {
@@ -105,7 +116,7 @@ function mismatchReason(state: JudgeState): Reason | undefined {
 function passReason(state: JudgeState, ratio: RatioBounds): Reason | undefined {
   const limit = state.settings.nonInferiorityRatio;
   if (state.passedAt === null || limit === undefined) return undefined;
-  const sentence = `${comparisonSentence(state, ratio)}, and not ${number(limit)} times as often at ${Number(((1 - state.settings.beta) * 100).toFixed(2))} %: pass.`;
+  const sentence = `${comparisonSentence(state, ratio)}, and not ${limit} times as often ${level(1 - state.settings.beta)}: pass.`;
   return { code: 'canary.non-inferior', sentence, evidence: { second: state.passedAt, limit } };
 }
 
