@@ -133,9 +133,7 @@ class Feed {
     const { db, source } = this.#options;
     const reading = listEvents(db, { ...page, limit, ...(source !== undefined && { source }) });
     this.#reads.add(reading);
-    const done = (): boolean => this.#reads.delete(reading);
-    reading.then(done, done);
-    return reading;
+    return reading.finally(() => this.#reads.delete(reading));
   }
 
   async #whenStarted(over: AbortSignal): Promise<number | undefined> {

@@ -31,6 +31,12 @@ export async function loadLedgerKey({ home, origin = DEFAULT_ORIGIN }: LedgerKey
   return noteSigner(origin, await readKey(path));
 }
 
+/** The verifier key (vkey) of a data directory; undefined when it has no ledger key. Makes none. */
+export async function findVerifierKey(options: LedgerKeyOptions): Promise<string | undefined> {
+  const there = await stat(join(options.home, 'keys', 'ledger.key')).catch(() => undefined);
+  return there && (await loadLedgerKey(options)).verifierKey;
+}
+
 async function makeKey(path: string): Promise<void> {
   if (await stat(path).catch(() => undefined)) return;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
