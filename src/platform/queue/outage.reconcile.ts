@@ -7,10 +7,14 @@ export interface OutageLog {
   stop(): void;
 }
 
+/** A connection attempt from the time of the outage may fail this much later (its timeout); a new outage is told after it. */
+const lateErrorsMs = 10_000;
+
 export function startOutageLog(log: QueueLog, probe: () => Promise<unknown>): OutageLog {
   let away: { readonly since: number; errors: number } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let quietUntil = 0;
 
   async function look(): Promise<void> {
     try {
@@ -21,6 +25,7 @@ export function startOutageLog(log: QueueLog, probe: () => Promise<unknown>): Ou
         'the database answers again; the queue goes on',
       );
       away = undefined;
+      quietUntil = performance.now() + lateErrorsMs;
     } catch {
       if (!stopped) timer = setTimeout(() => void look(), 1_000);
     }
@@ -35,7 +40,7 @@ export function startOutageLog(log: QueueLog, probe: () => Promise<unknown>): Ou
         return;
       }
       if (away) away.errors += 1;
-      else {
+      else if (performance.now() >= quietUntil) {
         away = { since: performance.now(), errors: 1 };
         log.warn({ error: messageOf(error) }, 'the database does not answer; the queue tries again by itself, nothing is left half done');
         timer = setTimeout(() => void look(), 1_000);
