@@ -140,7 +140,7 @@ function streamed(...blocks: readonly string[]): Turn {
 }
 
 function event(id: number): string {
-  return `id: ${id}\nevent: toy\ndata: {"id":${id},"type":"toy"}\n\n`;
+  return `id: ${id}\nevent: toy\ndata: {"id":"uuid-${id}","type":"toy"}\n\n`;
 }
 
 test('a stream that breaks goes on after the last event seen, and ends when asked to', async () => {
@@ -152,14 +152,15 @@ test('a stream that breaks goes on after the last event seen, and ends when aske
   const stop = new AbortController();
   const found: number[] = [];
 
-  for await (const { id } of watchEvents({
+  for await (const { position, event: cloudEvent } of watchEvents({
     server: url,
     subject: 'release/a',
     signal: stop.signal,
     pauseMs: 1,
   }) as AsyncIterable<WatchedEvent>) {
-    found.push(id);
-    if (id === 3) stop.abort();
+    expect(cloudEvent.id).toBe(`uuid-${position}`);
+    found.push(position);
+    if (position === 3) stop.abort();
   }
 
   expect(found).toEqual([1, 2, 3]);

@@ -217,7 +217,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Events as they happen: CloudEvents, resumable with Last-Event-ID */
+    /**
+     * Events as they happen: CloudEvents, resumable with Last-Event-ID
+     * @description Each `data` is a CloudEvent; the `id` of the stream is its position, the same for everybody.
+     */
     get: operations['watchEvents'];
     put?: never;
     post?: never;

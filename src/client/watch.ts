@@ -1,10 +1,21 @@
 import { NoAnswerError, RefusedError, problemOf } from './problem.ts';
 
-/** A CloudEvent as the stream carries it. */
+/** A CloudEvent, and where it stands. */
 export interface WatchedEvent {
-  readonly id: number;
+  /** Rises with each event, the same for everybody: what `after` goes on from. */
+  readonly position: number;
   readonly type: string;
-  readonly [member: string]: unknown;
+  readonly event: CloudEvent;
+}
+
+/** CloudEvents 1.0 in JSON; `data` is a CDEvent, and `data.customData` what the ledger holds. */
+export interface CloudEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly data: { readonly customData?: unknown; readonly [member: string]: unknown };
+  readonly [attribute: string]: unknown;
 }
 
 export interface WatchOptions {
@@ -39,7 +50,7 @@ export async function* watchEvents(options: WatchOptions): AsyncGenerator<Watche
         heardAt = performance.now();
         pause = pauseMs;
         if (event === 'alive') continue;
-        after = event.id;
+        after = event.position;
         yield event;
       }
     } catch (error) {
@@ -78,11 +89,19 @@ async function* readStream(options: WatchOptions): AsyncGenerator<WatchedEvent |
       const blocks = `${buffered}${text}`.split('\n\n');
       buffered = blocks.pop() ?? '';
       for (const block of blocks) {
-        const data = block.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []));
-        yield data.length > 0 ? (JSON.parse(data.join('\n')) as WatchedEvent) : 'alive';
+        yield parseBlock(block) ?? 'alive';
       }
     }
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** One event of a stream; undefined for what only keeps it alive. */
+function parseBlock(block: string): WatchedEvent | undefined {
+  const fields = block.split('\n').map((line) => /^(id|event|data): ?(.*)$/.exec(line) ?? []);
+  const valueOf = (name: string): string[] => fields.flatMap(([, field, value]) => (field === name && value !== undefined ? [value] : []));
+  const data = valueOf('data');
+  if (data.length === 0) return undefined;
+  return { position: Number(valueOf('id')[0]), type: valueOf('event')[0] ?? 'message', event: JSON.parse(data.join('\n')) as CloudEvent };
 }

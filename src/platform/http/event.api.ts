@@ -17,6 +17,7 @@ export function eventRoutes({ subscribe }: { readonly subscribe: Subscribe }): r
       operation: 'watchEvents',
       access: 'event.read',
       summary: 'Events as they happen: CloudEvents, resumable with Last-Event-ID',
+      description: 'Each `data` is a CloudEvent; the `id` of the stream is its position, the same for everybody.',
       query: z.strictObject({
         subject: z
           .string()

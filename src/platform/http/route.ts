@@ -69,7 +69,7 @@ export interface WriteRoute<Params, Query, Body, Result, Prepared = undefined> e
   handle(call: Call<Params, Query, Body>, tx: Transaction, prepared: Prepared): Promise<Answer<Result>>;
 }
 
-/** An event as it goes out on a stream; `id` is what Last-Event-ID resumes after. */
+/** An event as it goes out on a stream: `id` is what Last-Event-ID resumes after; its JSON is the data. */
 export interface StreamedEvent {
   readonly id: number;
   readonly type: string;

@@ -68,6 +68,18 @@ test('of many processes that start at once exactly one makes the first administr
   expect(await ensureFirstAdministrator(database.db, clock)).toBeUndefined();
 });
 
+test('a first token that could not be kept was never made', async () => {
+  const fresh = await testDatabase();
+  try {
+    const full = (): Promise<void> => Promise.reject(new Error('disk full'));
+    await expect(ensureFirstAdministrator(fresh.db, clock, full)).rejects.toThrow('disk full');
+
+    expect(await ensureFirstAdministrator(fresh.db, clock)).toMatch(/^tg_/);
+  } finally {
+    await fresh.close();
+  }
+});
+
 test('the first administrator may configure, and nothing else', async () => {
   const me = await ask(app, 'GET /api/v1/me', { token: administrator });
 
