@@ -13,7 +13,9 @@ const Shop = z.strictObject({
 function faultsOf(input: unknown): readonly string[] {
   const parsed = Shop.safeParse(input);
   if (parsed.success) return [];
-  return schemaFaults(parsed.error, input, (path) => fieldsAt(inputSchemaOf(Shop), path)).map((fault) => `${fault.pointer} ${fault.detail}`);
+  return schemaFaults(parsed.error, input, (path) => fieldsAt(inputSchemaOf(Shop), path)).map(
+    (fault) => `${fault.pointer} ${fault.detail}`,
+  );
 }
 
 test('every fault of an input is named at once, with its pointer and what was expected', () => {
@@ -33,7 +35,9 @@ test('a missing field is called missing', () => {
 });
 
 test('of several alternatives the one that fits best explains the fault', () => {
-  expect(faultsOf({ name: 'ab', mode: 'open', weights: [], gate: { soak: 'long' } })).toEqual(['/gate/soak expected a number, got the text "long"']);
+  expect(faultsOf({ name: 'ab', mode: 'open', weights: [], gate: { soak: 'long' } })).toEqual([
+    '/gate/soak expected a number, got the text "long"',
+  ]);
 });
 
 test('a fault repeats at most eighty characters of the input', () => {
