@@ -29,28 +29,33 @@ export async function createGitPerson(
   return { ...who, keyFile, publicKey: `${type} ${key}` };
 }
 
-/** Runs git in `directory` as this person, untouched by the configuration of whoever runs the demo. Gives what it printed. */
+/** Runs git in `directory` as this person, untouched by the configuration of whoever runs the demo. Gives its standard output. */
 export async function gitAs(person: GitPerson, directory: string, args: readonly string[], at?: Date): Promise<string> {
+  return (await runGitAs(person, directory, args, at)).stdout.trim();
+}
+
+/** The same, with standard error too: that is where git shows what a hook of the other side said. */
+export async function runGitAs(
+  person: GitPerson,
+  directory: string,
+  args: readonly string[],
+  at?: Date,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const date = at === undefined ? {} : { GIT_AUTHOR_DATE: at.toISOString(), GIT_COMMITTER_DATE: at.toISOString() };
-  const { stdout } = await run(
-    'git',
-    ['-c', 'gpg.format=ssh', '-c', `user.signingkey=${person.keyFile}`, '-c', 'init.defaultBranch=main', ...args],
-    {
-      cwd: directory,
-      env: {
-        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-        HOME: directory,
-        LC_ALL: 'C',
-        GIT_CONFIG_NOSYSTEM: '1',
-        GIT_CONFIG_GLOBAL: '/dev/null',
-        GIT_AUTHOR_NAME: person.displayName,
-        GIT_AUTHOR_EMAIL: person.email,
-        GIT_COMMITTER_NAME: person.displayName,
-        GIT_COMMITTER_EMAIL: person.email,
-        ...date,
-      },
-      maxBuffer: 16 * 1024 * 1024,
+  return run('git', ['-c', 'gpg.format=ssh', '-c', `user.signingkey=${person.keyFile}`, '-c', 'init.defaultBranch=main', ...args], {
+    cwd: directory,
+    env: {
+      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+      HOME: directory,
+      LC_ALL: 'C',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_AUTHOR_NAME: person.displayName,
+      GIT_AUTHOR_EMAIL: person.email,
+      GIT_COMMITTER_NAME: person.displayName,
+      GIT_COMMITTER_EMAIL: person.email,
+      ...date,
     },
-  );
-  return stdout.trim();
+    maxBuffer: 16 * 1024 * 1024,
+  });
 }
