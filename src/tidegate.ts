@@ -1,8 +1,22 @@
 import { Command, CommanderError } from 'commander';
+import { approvalCommands } from './cli/approvals.ts';
+import { freezeCommands } from './cli/freezes.ts';
+import { releaseCommands } from './cli/releases.ts';
+import { resourceCommands } from './cli/resources.ts';
+import { addConnectionOptions } from './cli/session.ts';
+import { tokenCommands } from './cli/tokens.ts';
+import { auditCommands } from './platform/ledger/audit.command.ts';
 import { canaryCommands } from './validation/judge/commands/canary.command.ts';
 
-/** The command line. Commands that need no server are wired here directly; a wrong option is bad input: exit 2. */
-const program = new Command('tidegate').description('Release management that shows its work').exitOverride();
+/** The command line. Those of `src/cli` speak to a server; `audit` and `canary` need none. A wrong option is bad input: exit 2. */
+const program = new Command('tidegate').description('Release management that shows its work').exitOverride().showHelpAfterError('(see --help)');
+addConnectionOptions(program);
+resourceCommands(program);
+releaseCommands(program);
+approvalCommands(program);
+freezeCommands(program);
+tokenCommands(program);
+auditCommands(program);
 canaryCommands(program);
 
 try {
