@@ -78,7 +78,7 @@ function answerOf(worker: Worker, contest: Contest): Promise<Outcomes> {
     };
     worker.on('message', onMessage);
     worker.on('error', onError);
-    worker.postMessage(contest);
+    worker.postMessage(contest, []);
   });
 }
 
