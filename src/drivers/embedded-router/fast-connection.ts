@@ -178,10 +178,9 @@ export class FastConnection implements ClientSide {
     this.#owner.handOver(this, socket, data);
   }
 
-  /** The client sends no more; an answer under way still reaches it. */
+  /** A client that ends its side has gone, as Node's HTTP server sees it: half-closed clients get no answer. */
   #ended(): void {
-    if (this.#exchange) this.#isLast = true;
-    else this.#socket.end();
+    this.#socket.destroy();
   }
 
   #closed(): void {

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Fault } from '../../platform/fault.ts';
-import { Exchange, type ClientSide } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import { FastConnection, keepAliveSeconds, type FastConnectionOwner } from './fast-connection.ts';
-import { hopByHop, namedHeaders, versionHeader, type ResponseHead } from './http-head.ts';
+import { hopByHop, namedHeaders } from './http-head.ts';
 import { userCookie, userOf, type IdentityNames } from './identity.ts';
-import type { Arm, Lane } from './lane.ts';
+import type { Lane } from './lane.ts';
+import { answer, NodeClient, refuseBody, sendBody } from './node-client.ts';
 import { openTunnel } from './tunnel.ts';
 
 export interface FrontOptions {
@@ -121,8 +122,7 @@ export class Front implements FastConnectionOwner {
     const hasBody = isChunked || (length !== undefined && length !== '0');
     const isHead = request.method === 'HEAD';
     const upstreamRequest = { head: this.#requestHead(request, target, isChunked), isHead, hasBody };
-    if (this.isClosing) response.shouldKeepAlive = false;
-    const client = new NodeClient(response, known === undefined ? userCookie(this.#options.identity.cookie, user) : undefined);
+    const client = new NodeClient(this, response, known === undefined ? userCookie(this.identity.cookie, user) : undefined);
     const mayRetry = !hasBody && (isHead || request.method === 'GET');
     const exchange = new Exchange(this.lane, user, upstreamRequest, { mayRetry, client });
     client.exchange = exchange;
@@ -187,100 +187,6 @@ function forwardedHeaders(request: IncomingMessage, trustForwarded: boolean): st
   if (!trustForwarded || request.headers['x-forwarded-proto'] === undefined) lines += 'x-forwarded-proto: http\r\n';
   if (!trustForwarded || request.headers['x-forwarded-host'] === undefined) lines += `x-forwarded-host: ${request.headers.host ?? ''}\r\n`;
   return lines;
-}
-
-interface BodyTransfer {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly exchange: Exchange;
-  readonly isChunked: boolean;
-  readonly maxBytes: number;
-}
-
-/** A body is sent once, to the first arm tried: what was read from the client cannot be read again. */
-function sendBody({ request, response, exchange, isChunked, maxBytes }: BodyTransfer): void {
-  let bytes = 0;
-  const resume = (): void => void request.resume();
-  request.on('data', (data: Buffer) => {
-    bytes += data.length;
-    if (bytes > maxBytes) {
-      exchange.cancel();
-      request.removeAllListeners('data');
-      if (response.headersSent) response.destroy();
-      else refuseBody(request, response, maxBytes);
-      return;
-    }
-    const { connection } = exchange;
-    if (!connection) return;
-    if (isChunked) connection.writeBody(`${data.length.toString(16)}\r\n`, resume);
-    let isFlowing = connection.writeBody(data, resume);
-    if (isChunked) isFlowing = connection.writeBody('\r\n', resume);
-    if (!isFlowing) request.pause();
-  });
-  request.on('end', () => exchange.connection?.endBody(isChunked ? '0\r\n\r\n' : undefined));
-}
-
-/** The response through Node's own writer: right framing for every client, HTTP/1.0 included. */
-class NodeClient implements ClientSide {
-  exchange: Exchange | undefined;
-  readonly #response: ServerResponse;
-  readonly #cookie: string | undefined;
-
-  constructor(response: ServerResponse, cookie: string | undefined) {
-    this.#response = response;
-    this.#cookie = cookie;
-  }
-
-  sendHead(head: ResponseHead, arm: Arm): void {
-    const headers: string[] = [];
-    const { lines } = head;
-    for (let at = 0; at < lines.length;) {
-      const end = lines.indexOf('\r\n', at);
-      const colon = lines.indexOf(':', at);
-      headers.push(lines.slice(at, colon), lines.slice(colon + 1, end).trim());
-      at = end + 2;
-    }
-    headers.push(versionHeader, arm.version);
-    if (this.#cookie !== undefined) headers.push('set-cookie', this.#cookie);
-    this.#response.writeHead(head.status, head.reason, headers);
-    // Head and body leave in one packet when both are there; a stream's head must not wait for its body.
-    if (head.framing.kind !== 'length') this.#response.flushHeaders();
-  }
-
-  sendData(data: Buffer): boolean {
-    const isFlowing = this.#response.write(data);
-    if (!isFlowing) this.#response.once('drain', () => this.exchange?.connection?.resume());
-    return isFlowing;
-  }
-
-  end(): void {
-    this.#response.end();
-  }
-
-  refuse(status: number, sentence: string): void {
-    answer(this.#response, status, sentence);
-  }
-
-  abort(): void {
-    this.#response.destroy();
-  }
-}
-
-function answer(response: ServerResponse, status: number, sentence: string): void {
-  if (response.destroyed || response.headersSent) return;
-  const body = `tidegate router: ${sentence}\n`;
-  response.writeHead(status, {
-    'content-type': 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
-    'x-tidegate-router': 'refused',
-  });
-  response.end(body);
-}
-
-function refuseBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): void {
-  response.setHeader('connection', 'close');
-  answer(response, 413, `expected a body of at most ${maxBytes} bytes`);
-  request.resume();
 }
 
 function portInUse(port: number, cause: Error): Fault {
