@@ -18,7 +18,7 @@ export interface AppliedMigration {
   readonly checksum: string;
 }
 
-export const migrationsFolder: string = join(import.meta.dirname, '../../../db/migrations');
+const migrationsFolder: string = join(import.meta.dirname, '../../../db/migrations');
 
 /**
  * Brings the database to the version of `folder`: plain SQL files NNNN_name.sql, in order, one transaction each, forward

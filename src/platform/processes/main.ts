@@ -30,7 +30,7 @@ export async function runProcess(name: string, start: () => Promise<StartedProce
 }
 
 /** What a person reads: the sentence and the remedy of a Fault, the stack of a defect. */
-export function sentenceOf(error: unknown): string {
+function sentenceOf(error: unknown): string {
   if (error instanceof Fault) return error.remedy === undefined ? error.message : `${error.message}\n  → ${error.remedy}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
