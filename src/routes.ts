@@ -7,6 +7,7 @@ import { tokenRoutes } from './platform/identity/index.ts';
 import type { Queue } from './platform/queue/index.ts';
 import { resourceRoutes } from './platform/resources/index.ts';
 import type { Kinds } from './platform/resources/index.ts';
+import { buildRoutes } from './artifacts/index.ts';
 import type { SourceRepository } from './artifacts/index.ts';
 import { approvalRoutes, freezeRoutes } from './governance/index.ts';
 import { createReleaseRoute, deploymentRoutes, releaseReadRoutes, releaseRequestRoutes } from './pipelines/index.ts';
@@ -33,6 +34,7 @@ export function registerRoutes(app: FastifyInstance, deps: RouteDeps): void {
     createReleaseRoute(deps),
     ...releaseReadRoutes(deps),
     ...releaseRequestRoutes(deps),
+    ...buildRoutes(deps),
     ...deploymentRoutes(deps),
     ...approvalRoutes(deps),
     ...freezeRoutes(deps),

@@ -401,6 +401,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/releases/{release}/build': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest build of a release, with the end of its log */
+    get: operations['readBuild'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/deployments/{deployment}': {
     parameters: {
       query?: never;
@@ -1912,6 +1929,58 @@ export interface operations {
                 [key: string]: unknown;
               };
             };
+          };
+        };
+      };
+      /** @description Refused, with the reason */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  readBuild: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        release: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': {
+            id: string;
+            release: string;
+            attempt: number;
+            tag: string;
+            commit: string;
+            /** @enum {string} */
+            state: 'queued' | 'running' | 'succeeded' | 'failed';
+            artifact: {
+              digest: string;
+              bytes: number;
+            } | null;
+            reason: {
+              code: string;
+              sentence: string;
+              remedy?: string;
+            } | null;
+            startedAt: string | null;
+            finishedAt: string | null;
+            /** @description The last lines; empty until the build has ended */
+            log: string;
           };
         };
       };

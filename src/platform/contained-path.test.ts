@@ -5,7 +5,7 @@ test.each(['a', 'a/b.txt', 'dist/..hidden', 'ä/ü'])('%s is a path inside', (pa
   expect(containedParts(path)).toEqual(path.split('/'));
 });
 
-test.each(['', '/etc/passwd', '..', 'a/../../b', 'a//b', './a', 'a/', 'a\\..\\b', 'a\0b', `${'x'.repeat(256)}`])(
+test.each(['', '/etc/passwd', '..', 'a/../../b', 'a//b', './a', 'a/', 'a\\..\\b', 'a\0b', 'x'.repeat(256)])(
   '%j is no path inside',
   (path) => {
     expect(containedParts(path)).toBeUndefined();

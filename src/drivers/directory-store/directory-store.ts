@@ -7,7 +7,7 @@ import type { Digest } from '../../platform/digest.ts';
 import { Fault } from '../../platform/fault.ts';
 
 export interface DirectoryStore extends ArtifactStore {
-  /** Deletes what killed uploads left: incoming files not written to for `olderThanMs` (default an hour). Gives their number. */
+  /** Deletes what killed uploads left: incoming files not written to for `olderThanMs` (default an hour, as each `put` does). Gives their number. */
   sweep(olderThanMs?: number): Promise<number>;
 }
 
@@ -23,9 +23,11 @@ export function createDirectoryStore(settings: { readonly home: string }): Direc
     put: (file) => put({ root, incoming }, file),
     has: async (digest) => (await findFile(pathFor(root, digest))) !== undefined,
     pathOf: (digest) => verifiedPath(root, digest),
-    sweep: (olderThanMs = 3_600_000) => sweep(incoming, olderThanMs),
+    sweep: (olderThanMs = abandonedAfterMs) => sweep(incoming, olderThanMs),
   };
 }
+
+const abandonedAfterMs = 3_600_000;
 
 interface Folders {
   readonly root: string;
@@ -36,6 +38,7 @@ async function put(folders: Folders, file: string): Promise<{ readonly digest: D
   const beside = join(folders.incoming, randomUUID());
   try {
     await mkdir(folders.incoming, { recursive: true, mode: 0o700 });
+    await sweep(folders.incoming, abandonedAfterMs);
     const copied = await copyHashed(file, beside);
     await chmod(beside, 0o444);
     await publish(folders.root, beside, copied.digest);

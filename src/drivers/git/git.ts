@@ -164,9 +164,7 @@ export function complaint(stderr: string): string {
     .map((line) => line.trim())
     .filter((line) => line !== '');
   const telling = lines.findLast((line) => line.startsWith('fatal:') || line.startsWith('error:')) ?? lines.at(-1) ?? 'nothing';
+  const bare = telling.replace(/\/\/[^/@\s]+@/g, '//…@').slice(0, 300);
   // eslint-disable-next-line no-control-regex -- that is what must go
-  return telling
-    .replace(/[\u0000-\u001f\u007f]/g, ' ')
-    .replace(/\/\/[^/@\s]+@/g, '//…@')
-    .slice(0, 300);
+  return bare.replace(/[\u0000-\u001f\u007f]/g, ' ');
 }
