@@ -95,7 +95,7 @@ export interface Backlog {
 
 /** What the sequencer has still to integrate: stays above 0 when no process sequences, or when it refuses to go on. */
 export async function ledgerBacklog(db: Reader): Promise<Backlog> {
-  const { rows } = await sql<Backlog>`select count(*) as pending from (select from ledger_pending limit 10000) as some`.execute(db);
+  const { rows } = await sql<Backlog>`select count(*) as pending from (select from ledger_pending limit 10000) as waiting`.execute(db);
   return rows[0] ?? { pending: 0 };
 }
 

@@ -30,8 +30,8 @@ export interface Sequencer {
   stop(): Promise<void>;
 }
 
-/** Of `pg_try_advisory_lock`: "tdgtledg" would not fit 63 bits, so any fixed number. */
-const LOCK = 7_331_046_990_162;
+/** Of the session lock that one sequencer holds; any number that nothing else uses. */
+export const sequencerLock = 7_331_046_990_162;
 /** Entries per transaction; with the largest entries 32 MB in memory. */
 const BATCH = 500;
 const STANDBY_MS = 250;
@@ -98,7 +98,7 @@ async function holdSession(signal: AbortSignal, options: SequencerOptions, progr
 
 async function waitForTurn(client: pg.Client, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted) {
-    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1) as held', [LOCK]);
+    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1) as held', [sequencerLock]);
     if (rows[0]?.held === true) return true;
     await pause(STANDBY_MS, signal);
   }
