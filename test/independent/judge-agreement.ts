@@ -1,5 +1,14 @@
 import { splitOf } from '../../src/validation/judge/batch.ts';
-import { observe, openJudge, resolveSettings, verdictOf, type JudgeOptions, type Verdict } from '../../src/validation/judge/judge.ts';
+import { evidenceOf } from '../../src/validation/judge/evidence.ts';
+import {
+  observe,
+  openJudge,
+  resolveSettings,
+  verdictOf,
+  type JudgeOptions,
+  type JudgeState,
+  type Verdict,
+} from '../../src/validation/judge/judge.ts';
 import { bandWidth } from '../../src/validation/judge/rules/confidence-band.ts';
 import { observeResidual, openResidualMonitor } from '../../src/validation/judge/rules/conformal.ts';
 import { logDirichletMixture } from '../../src/validation/judge/rules/dirichlet-mixture.ts';
@@ -57,20 +66,20 @@ class Comparison {
   }
 }
 
-/** The verdict after each batch. */
-function verdicts(counts: readonly Counts[], options: JudgeOptions): readonly Verdict[] {
+/** The states after each batch. */
+function states(counts: readonly Counts[], options: JudgeOptions): readonly JudgeState[] {
   let state = openJudge(resolveSettings(options));
   return counts.map(([canaryRequests, stableRequests, canaryErrors, stableErrors], second) => {
     const canary = { requests: canaryRequests, errors: canaryErrors };
     state = observe(state, { second, canary, stable: { requests: stableRequests, errors: stableErrors } });
-    return verdictOf(state);
+    return state;
   });
 }
 
 function lastVerdict(counts: readonly Counts[], options: JudgeOptions): Verdict {
-  const last = verdicts(counts, options).at(-1);
+  const last = states(counts, options).at(-1);
   if (last === undefined) throw new Error('expected a vector with batches, got an empty one');
-  return last;
+  return verdictOf(last);
 }
 
 function detected(counts: readonly Counts[], detector: Detector, toleratedRatio: number): number {
@@ -95,8 +104,8 @@ export function errorDifferences({ errors }: JudgeVectors): readonly string[] {
     compared.close('a2', lastVerdict(vector.constant, { toleratedRatio, method: 'a2' }).logE, vector.a2);
     const restarts = { toleratedRatio, horizonSeconds: a3.horizon, restartEverySeconds: a3.every };
     compared.close('a3', lastVerdict(vector.batches, { ...restarts, method: 'a3' }).logE, a3.logE);
-    const path = verdicts(vector.batches, { ...restarts, method: 'a4', alpha: a4.alpha });
-    for (const [t, verdict] of path.entries()) compared.close(`a4 at ${t}`, verdict.logE, a4.path[t]);
+    const path = states(vector.batches, { ...restarts, method: 'a4', alpha: a4.alpha });
+    for (const [t, state] of path.entries()) compared.close(`a4 at ${t}`, evidenceOf(state)[0]?.logE, a4.path[t]);
     compared.close('shiryaev-roberts', detected(vector.batches, 'shiryaev-roberts', toleratedRatio), vector.detectors.shiryaevRoberts);
     compared.close('cusum', detected(vector.batches, 'cusum', toleratedRatio), vector.detectors.cusum);
   }

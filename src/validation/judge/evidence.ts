@@ -7,7 +7,7 @@ import type { JudgeState } from './state.ts';
 
 /** Names of the two things always judged in the list of what fired; a metric has its own, a segment is `segment NAME`. */
 export const errorsMetric = 'errors';
-export const latencyMetric = 'latency';
+const latencyMetric = 'latency';
 
 /** One metric's evidence of harm, with its share of the capital. */
 export interface MetricEvidence {

@@ -13,7 +13,7 @@ import { ratioBounds } from './rules/ratio-sequence.ts';
  */
 const nightly = process.env['TIDEGATE_NIGHTLY'] === '1';
 const runs = nightly ? 10_000 : 120;
-const seconds = nightly ? 1200 : 200;
+const seconds = nightly ? 600 : 200;
 const timeout = nightly ? 1_800_000 : 30_000;
 
 /** Mulberry32: 32 bits of state are plenty for counts, and a seed names a run. */

@@ -9,7 +9,7 @@ import { logServedShare, noServedShare, observeServedShare } from './rules/serve
 import type { JudgeSettings } from './settings.ts';
 import type { JudgeState } from './state.ts';
 
-export type { ArmBatch, Batch, Comparison } from './batch.ts';
+export type { ArmBatch, Batch } from './batch.ts';
 export type { JudgeState } from './state.ts';
 export { resolveSettings, type JudgeOptions, type JudgeSettings, type Method } from './settings.ts';
 export { verdictAtEnd, verdictOf, type Verdict } from './verdict.ts';

@@ -17,7 +17,7 @@ export interface UserRequest {
   readonly failed: boolean;
 }
 
-export const defaultWindowSeconds = 60;
+const defaultWindowSeconds = 60;
 
 export function openUserCount(windowSeconds: number = defaultWindowSeconds): UserCount {
   return { windowSeconds, window: null, failed: [] };

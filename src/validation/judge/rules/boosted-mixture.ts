@@ -21,7 +21,7 @@ import { beginRestarts, logRestarted, noRestarts, type RestartPlan, type Restart
  * stochastically largest at rho0, so the mean is taken there. The law of c given n: binomial for Poisson errors; for rho0 = 1
  * also hypergeometric (random assignment), and the smaller b of the two is used, so that it holds under either.
  */
-export const boostedRatios = [1.2, 1.5, 2, 3, 4, 5, 10, 20] as const;
+const boostedRatios = [1.2, 1.5, 2, 3, 4, 5, 10, 20] as const;
 /** Chosen by simulation for 2 to 5 times the errors, with enough on 20 for canaries of one request in two seconds. */
 const priors = [0.02, 0.05, 0.24, 0.18, 0.15, 0.1, 0.1, 0.16] as const;
 /** Capital on the restarts: a fifth costs ln(1/0.8) = 0.22 nats at once, two seconds at 4 times the errors. */

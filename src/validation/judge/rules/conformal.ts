@@ -11,7 +11,7 @@ import { foresee, isTrained, nextSeason, observeForecast, openForecast, type Sea
  * E[e_t] ≤ 1 while the residuals of one hour are exchangeable, whatever their distribution. They are so only as far as the
  * forecast has settled: this is weaker than any rule with a control beside the canary.
  */
-export const powers = [0.1, 0.3, 0.5, 0.7] as const;
+const powers = [0.1, 0.3, 0.5, 0.7] as const;
 
 /** Residuals kept per season: a year of weeks. */
 const kept = 52;

@@ -1,7 +1,7 @@
 import { logBeta, logGamma } from '../log-space.ts';
 
 /** Weight of the prior in observations: how far from the expected share the alternative is thought to lie. */
-export const priorWeight = 10;
+const priorWeight = 10;
 
 /**
  * A2, two-sided test of shares (Lindon & Malek, arXiv 2011.03567): N things fell into K cells that H0 gives the shares th_i;

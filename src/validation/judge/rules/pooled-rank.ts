@@ -11,9 +11,9 @@ import { at, logMeanExp, logSumExp } from '../log-space.ts';
  * Hoeffding 1963, theorem 4), the same on any scale of time, and blind to the time of day: only ranks of one batch are compared.
  * The construction is ours from known parts; anytime-valid rank tests by betting are in the literature.
  */
-export const shiftRates = [0.3, 0.6, 1.2, 2.4, 4.8] as const;
-export const tailRatios = [1.5, 2, 4, 8] as const;
-export const tails = [0.05, 0.01] as const;
+const shiftRates = [0.3, 0.6, 1.2, 2.4, 4.8] as const;
+const tailRatios = [1.5, 2, 4, 8] as const;
+const tails = [0.05, 0.01] as const;
 
 const logTailRatios = tailRatios.map(Math.log);
 

@@ -19,7 +19,7 @@ export interface Smoothing {
 }
 
 /** Slow enough that an incident of an hour does not become the new normal. */
-export const defaultSmoothing: Smoothing = { level: 0.1, trend: 0.01, season: 0.1 };
+const defaultSmoothing: Smoothing = { level: 0.1, trend: 0.01, season: 0.1 };
 
 export function openForecast(seasons: number): SeasonalForecast {
   return { level: 0, trend: 0, seasonal: Array.from({ length: seasons }, () => 0), count: 0 };
