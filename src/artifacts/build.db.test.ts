@@ -2,9 +2,13 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/database.ts';
 import { testDatabase } from '../../test/support/database.ts';
+import { testHttp, tokenWith } from '../../test/support/http.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { Transaction } from '../platform/database/database.ts';
 import type { Digest } from '../platform/digest.ts';
+import { mountRoutes } from '../platform/http/index.ts';
 import { findArtifact } from './artifact.store.ts';
+import { buildRoutes } from './build.api.ts';
 import { failBuild, findBuild, findBuildLog, finishBuild, startBuild } from './build.store.ts';
 
 let database: TestDatabase;
@@ -107,6 +111,36 @@ test('two that start a build at once make one', async () => {
   expect(results.some((result) => result.status === 'fulfilled')).toBe(true);
   expect(await findBuild(database.db, 'shop@3.0.0')).toMatchObject({ attempt: 1, state: 'running' });
   expect(await recorded('shop@3.0.0')).toEqual(['build.started']);
+});
+
+test('a build is read with its artifact, its reason and its log, by those who may', async () => {
+  const app = await testHttp({ db: database.db });
+  try {
+    mountRoutes(app, { db: database.db, clock: systemClock }, buildRoutes({ db: database.db }));
+    const reader = await tokenWith(database.db, 'reader', ['build.read']);
+    const get = (release: string, token: string) =>
+      app.inject({ url: `/api/v1/releases/${release}/build`, headers: { authorization: `Bearer ${token}` } });
+
+    const succeeded = await get('shop@1.0.0', reader);
+    expect(succeeded.json()).toMatchObject({
+      id: 'shop@1.0.0~1',
+      state: 'succeeded',
+      artifact: { digest: digestOf('1'), bytes: 5 },
+      reason: null,
+      log: 'one\ntwo',
+    });
+    expect((await get('shop@2.0.0', reader)).json()).toMatchObject({
+      id: 'shop@2.0.0~2',
+      state: 'running',
+      artifact: null,
+      finishedAt: null,
+    });
+    expect((await get('shop@9.9.9', reader)).json()).toMatchObject({ status: 404, code: 'build.unknown' });
+    const stranger = await tokenWith(database.db, 'stranger', ['freeze.read']);
+    expect((await get('shop@1.0.0', stranger)).statusCode).toBe(403);
+  } finally {
+    await app.close();
+  }
 });
 
 test('the database itself refuses to change an artifact', async () => {
