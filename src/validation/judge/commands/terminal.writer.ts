@@ -1,3 +1,4 @@
+import type { Command, OptionValues } from 'commander';
 import pc from 'picocolors';
 import { Fault, type FaultItem } from '../../../platform/fault.ts';
 import type { Standing } from './standing.ts';
@@ -11,11 +12,12 @@ export function standingColour(standing: Standing): (text: string) => string {
 }
 
 /** Runs a command's action: a fault of the input goes to standard error and exits with 2; anything else is a bug and is thrown. */
-export function guarded<T>(action: (options: T) => Promise<void>): (options: T) => Promise<void> {
-  return async (options) => {
+export function guarded<T extends OptionValues>(action: (options: T) => Promise<void>): (options: T, command: Command) => Promise<void> {
+  return async (_, command) => {
     process.stdout.once('error', stopQuietly);
     try {
-      await action(options);
+      // An option that the whole program knows too (--json) lands there, wherever it was written.
+      await action(command.optsWithGlobals<T>());
     } catch (cause) {
       if (!(cause instanceof Fault) || !cause.code.startsWith('judge.')) throw cause;
       process.stderr.write(rendered(cause));
