@@ -97,6 +97,21 @@ test('a rollback stays, whatever comes after', () => {
   expect(verdictOf(state)).toMatchObject({ kind: 'rollback', rollbackAtSecond: 0, fired: ['errors'] });
   expect(verdictOf(state).logE).toBeLessThan(0);
   expect(verdictOf(openStage(state)).kind).toBe('rollback');
+  expect(verdictOf(state).logEPass).toBeGreaterThan(Math.log(20));
+  expect(verdictOf(state).passAtSecond).toBeNull();
+});
+
+test('a canary that turns bad after it has passed is still rolled back', () => {
+  const passed = observeAll(open(), seconds(0, 60, healthy));
+  const verdict = verdictOf(
+    observeAll(
+      passed,
+      seconds(60, 90, (s) => batch(s, [100, 20], [100, 1])),
+    ),
+  );
+
+  expect(verdict.kind).toBe('rollback');
+  expect(verdict.passAtSecond).toBeLessThan(60);
 });
 
 test('a canary as good as stable passes early, at the second its evidence reaches 1/beta', () => {

@@ -157,14 +157,15 @@ function checkShare(state: JudgeState, batch: Batch): JudgeState['share'] {
   );
 }
 
-/** D3: what is decided once is written down with its second. */
+/** D3: what is decided once is written down with its second. What was rolled back or cannot be compared passes no more. */
 function decide(state: JudgeState): JudgeState {
   const { settings, lastSecond: second } = state;
   if (second === null) return state;
+  const rolledBack = state.rolledBack ?? rollBack(state, second);
   const mismatched = logServedShare(state.share, settings.shareTolerance) >= -Math.log(settings.shareAlpha);
   const mismatchedAt = state.mismatchedAt ?? (mismatched ? second : null);
-  const passedAt = state.passedAt ?? (mismatchedAt === null && mayPass(state, second) ? second : null);
-  return { ...state, mismatchedAt, passedAt, rolledBack: state.rolledBack ?? rollBack(state, second) };
+  const passes = state.passedAt === null && rolledBack === null && mismatchedAt === null && mayPass(state, second);
+  return { ...state, rolledBack, mismatchedAt, passedAt: passes ? second : state.passedAt };
 }
 
 function rollBack(state: JudgeState, second: number): JudgeState['rolledBack'] {

@@ -39,7 +39,7 @@ export interface JudgeSettings {
   readonly deadlineSeconds?: number;
   /** Distance of the restarts of a3 and a4. */
   readonly restartEverySeconds: number;
-  /** How long the canary will be watched in all, to spread the restarts over. Absent: without end. */
+  /** How long the canary will be watched in all, over every stage, to spread the restarts over. Absent: the deadline; without one, endless. */
   readonly horizonSeconds?: number;
   /** No pass when the canary or the control served nothing for this long. */
   readonly silenceSeconds: number;
