@@ -21,7 +21,7 @@ export async function watchRelease(session: Session, id: string, options: WatchR
   let release = await read();
   const events = watchEvents({ server: session.server, subject: `release/${id}`, after: 0, signal: deadline, ...(session.token === undefined ? {} : { token: session.token }) });
   for await (const event of events) {
-    if (options.tell) process.stdout.write(`${session.json ? JSON.stringify(event) : lineOf(event)}\n`);
+    if (options.tell) process.stdout.write(`${session.json ? JSON.stringify(event.event) : lineOf(event)}\n`);
     if (!isEnd(event, id)) continue;
     release = await read();
     if (!underWay.includes(release.state)) break;
@@ -46,12 +46,12 @@ interface LedgerEntry {
 }
 
 function isEnd(event: WatchedEvent, id: string): boolean {
-  const entry = (event as TidegateEvent).data?.customData;
+  const entry = (event.event as TidegateEvent).data?.customData;
   return entry?.subject === `release/${id}` && /^release\.(completed|rolled-back|failed|cancelled)$/.test(entry.action ?? '');
 }
 
 function lineOf(event: WatchedEvent): string {
-  const { time, data: { customData: data } = {} } = event as TidegateEvent;
+  const { time, data: { customData: data } = {} } = event.event as TidegateEvent;
   const weight = data?.after?.['weight'];
   const share = typeof weight === 'number' ? ` ${weight} %` : '';
   return `${pc.dim(time?.slice(11, 19) ?? '')} ${data?.action ?? event.type}${share} ${pc.dim(`by ${data?.actor ?? 'unknown'}`)}${data?.reason ? ` — ${printable(data.reason)}` : ''}`;

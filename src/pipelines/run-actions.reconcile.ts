@@ -108,7 +108,7 @@ export async function giveUp(pass: Pass, fault: Fault): Promise<void> {
   const deployment = facts.current?.deployment;
   await guarded(pass, async (tx, at) => {
     if (facts.build && facts.build.state !== 'succeeded' && facts.build.state !== 'failed') {
-      await failBuild(tx, { release: facts.release.id, reason, at });
+      await failBuild(tx, { release: facts.release.id, reason, at, ...logOf(fault) });
     } else if (deployment && !isEnded(deployment.state) && !['reverting', 'withdrawing', 'settling'].includes(deployment.state)) {
       await moveDeployment(tx, deployment, { state: 'reverting', reason, decidedAt: at, at });
     } else if (!deployment && (facts.run.state === 'active' || facts.run.state === 'rolling-back')) {
@@ -125,4 +125,10 @@ export async function giveUp(pass: Pass, fault: Fault): Promise<void> {
     });
     await pass.queue.wake(tx, [facts.release.id]);
   });
+}
+
+/** What a failed build had said until then. */
+function logOf(fault: Fault): { readonly log?: string } {
+  const { log } = fault.extra;
+  return typeof log === 'string' ? { log } : {};
 }
