@@ -3,29 +3,35 @@ import { chmod, chown, mkdir, mkdtemp, readFile, readlink, realpath, rm, stat, w
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { sql } from 'kysely';
 import pg from 'pg';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { isGoneWithin, signal } from '../processes/process-table.ts';
+import { connectDatabase } from './connect.ts';
 import { type EmbeddedOptions, findEmbeddedPostgres, startEmbeddedPostgres, stopEmbeddedPostgres } from './embedded-postgres.ts';
 import { findAccount } from './postgres-binaries.ts';
 
+/** Folders of databases, each in a parent of its own that goes as well. */
 const folders: string[] = [];
 
 /** In a parent that everybody may enter, as a home is by default. */
 async function newFolder(): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'tidegate-embedded-'));
   await chmod(parent, 0o711);
-  folders.push(parent);
-  return join(parent, 'postgres');
+  return remember(join(parent, 'postgres'));
+}
+
+function remember(folder: string): string {
+  folders.unshift(folder);
+  return folder;
 }
 
 afterEach(async () => {
-  for (const parent of folders.splice(0)) {
-    const folder = join(parent, 'postgres');
+  for (const folder of folders.splice(0)) {
     await stopEmbeddedPostgres(folder);
     const away = await readlink(join(folder, 'data')).catch(() => undefined);
     if (away !== undefined) await rm(dirname(away), { recursive: true, force: true });
-    await rm(parent, { recursive: true, force: true });
+    await rm(dirname(folder), { recursive: true, force: true });
   }
 });
 
@@ -167,16 +173,39 @@ test('it starts in a folder whose parent is closed to everybody else', async () 
   const closed = join(await realpath(dirname(folder)), 'closed');
   await mkdir(closed, { mode: 0o700 });
   await chmod(dirname(folder), 0o700);
-  const inside = join(closed, 'home', 'postgres');
-  onTestFinished(async () => {
-    await stopEmbeddedPostgres(inside);
-    const away = await readlink(join(inside, 'data')).catch(() => undefined);
-    if (away !== undefined) await rm(dirname(away), { recursive: true, force: true });
-  });
+  const inside = remember(join(closed, 'home', 'postgres'));
 
-  const { url } = await start(inside);
+  const first = await start(inside);
+  await query(first.url, 'create table here ()');
+  await stopEmbeddedPostgres(inside);
+  const second = await start(inside);
 
-  expect(await query(url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  expect(await query(second.url, 'select count(*)::int as n from here')).toEqual([{ n: 0 }]);
+});
+
+test('a full disk is a readable fault, and work goes on when there is room again', async (context) => {
+  const disk = dirname(await newFolder());
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=160m,mode=711', 'tmpfs', disk]);
+  if (status !== 0) context.skip('only who may mount a small disk can fill one');
+  const folder = join(disk, 'postgres');
+  const ballast = join(disk, 'ballast');
+  try {
+    const { url } = await start(folder);
+    await using db = connectDatabase(url);
+    await sql`create table letters (text text)`.execute(db);
+    const write = (rows: number) =>
+      sql`insert into letters select repeat(md5(n::text), 200) from generate_series(1, ${rows}::int) n`.execute(db);
+    await expect(writeFile(ballast, Buffer.alloc(160_000_000))).rejects.toMatchObject({ code: 'ENOSPC' });
+
+    await expect(write(5_000)).rejects.toMatchObject({ code: 'database.disk-full', status: 507, retryable: true });
+    await rm(ballast);
+    await write(10);
+
+    expect(await query(url, 'select count(*)::int as n from letters')).toEqual([{ n: 10 }]);
+  } finally {
+    await stopEmbeddedPostgres(folder);
+    spawnSync('umount', [disk]);
+  }
 });
 
 test('an ordinary user can run it', async () => {

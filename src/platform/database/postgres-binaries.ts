@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Fault } from '../fault.ts';
 
 /** Who PostgreSQL runs as when we are root: it refuses to run as root itself. */
@@ -90,7 +90,7 @@ async function withinReach(native: string, version: string, account: Account | u
 const sharedFolder = '/var/lib/tidegate';
 
 /**
- * Makes `folder` and answers with a place in it that the account can enter. When root keeps it below a closed folder
+ * Makes `folder` so that the account can enter it. When root keeps it below a closed folder
  * (mode 0700 and not ours to open), the data goes to /var/lib/tidegate and `folder/data` is a link to it.
  */
 export async function prepareFolder(folder: string, account: Account | undefined): Promise<void> {
@@ -99,9 +99,11 @@ export async function prepareFolder(folder: string, account: Account | undefined
   // The platform's own home is ours to open for passing through; what lies in it has its own modes.
   for (const own of [folder, dirname(folder)]) await chmod(own, ((await stat(own)).mode & 0o777) | 0o011);
   if (canEnter(folder, account) || (await exists(join(folder, 'data')))) return;
-  const away = join(sharedFolder, createHash('sha256').update(folder).digest('hex').slice(0, 16));
+  // A name of its own each time: whoever removed the folder, and with it this link, wants an empty database.
+  const away = join(sharedFolder, `data-${randomUUID()}`);
   await mkdir(away, { recursive: true, mode: 0o711 });
-  await symlink(join(away, basename('data')), join(folder, 'data'));
+  await rm(join(folder, 'data'), { force: true });
+  await symlink(join(away, 'data'), join(folder, 'data'));
 }
 
 /** Asks the kernel, as the account: mode bits alone do not know about access lists. */

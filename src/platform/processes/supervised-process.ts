@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backOffMs } from '../database/retry.ts';
 import { Fault } from '../fault.ts';
+import { readLogFrom, rotateWhenLarge, sizeOf } from './log-file.ts';
 import { endProcess, isRunning, type ReadyLine, readRecord, writeRecord } from './process-record.ts';
 import { isAlive, signal } from './process-table.ts';
 
@@ -85,6 +86,8 @@ export class SupervisedProcess {
     this.#begun = true;
     const first = (await this.#adopt()) ?? (await this.#spawn());
     this.#take(first);
+    const rotating = setInterval(() => void rotateWhenLarge(this.#spec.logFile).catch(() => {}), 60_000).unref();
+    this.#stopping.signal.addEventListener('abort', () => clearInterval(rotating), { once: true });
     this.#watching = this.#watch();
     return first.ready;
   }
@@ -155,7 +158,7 @@ export class SupervisedProcess {
   async #spawn(): Promise<Incarnation> {
     const { file, logFile, recordFile } = this.#spec;
     await mkdir(dirname(logFile), { recursive: true });
-    if ((await sizeOf(logFile)) > 20_000_000) await rename(logFile, `${logFile}.1`);
+    await rotateWhenLarge(logFile);
     const log = await open(logFile, 'a', 0o600);
     const from = await sizeOf(logFile);
     let child: ChildProcess;
@@ -186,7 +189,7 @@ export class SupervisedProcess {
     let over: string | undefined;
     void ended.then((detail) => (over = detail));
     for (const giveUpAt = performance.now() + readyWithinMs; ; await sleep(15)) {
-      const said = await readFrom(this.#spec.logFile, from);
+      const said = await readLogFrom(this.#spec.logFile, from);
       const ready = findReadyLine(said);
       if (ready) return ready;
       const why = over ?? (performance.now() > giveUpAt ? `not ready within ${readyWithinMs / 1_000} s` : undefined);
@@ -237,25 +240,6 @@ function answers(socket: string): Promise<boolean> {
     });
     probe.once('error', () => resolve(false));
   });
-}
-
-async function readFrom(file: string, from: number): Promise<string> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return '';
-  try {
-    // A ready line is among the first things a process says.
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, from);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function sizeOf(file: string): Promise<number> {
-  return stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
 }
 
 function startFailed({ name, logFile }: ProcessSpec, why: string, said: string): Fault {
