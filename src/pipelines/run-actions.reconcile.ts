@@ -128,7 +128,7 @@ export async function giveUp(pass: Pass, fault: Fault): Promise<void> {
 }
 
 /** What a failed build had said until then. */
-function logOf(fault: Fault): { readonly log?: string } {
+function logOf(fault: Fault): { readonly log?: readonly string[] } {
   const { log } = fault.extra;
-  return typeof log === 'string' ? { log } : {};
+  return Array.isArray(log) ? { log: log.map(String) } : {};
 }
