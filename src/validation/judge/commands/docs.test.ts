@@ -12,7 +12,7 @@ const page = readFileSync(join(import.meta.dirname, '../../../../docs/canary-com
 /** The JSON lines of a section's examples. */
 function examplesOf(section: string): readonly unknown[] {
   const text = page.split(`## judge --${section}\n`)[1]?.split('\n## ')[0] ?? '';
-  const blocks = [...text.matchAll(/```json\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
+  const blocks = [...text.matchAll(/```jsonl\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
   return blocks.map((line): unknown => JSON.parse(line));
 }
 
