@@ -18,8 +18,8 @@ export const keptSeconds = 600;
 export const maxLatencies = 1_000;
 export const failureWindowMs = 60_000;
 /** Bounds of memory: past these, `users` and first failures of the second are counted too low, never too high. */
-export const maxUsersPerBatch = 100_000;
-export const maxFailedUsers = 100_000;
+const maxUsersPerBatch = 100_000;
+const maxFailedUsers = 100_000;
 
 interface OpenArm {
   requests: number;

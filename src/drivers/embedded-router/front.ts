@@ -19,7 +19,7 @@ export interface FrontOptions {
 }
 
 /** Longest request head, all headers together. */
-export const maxRequestHeadBytes = 16_384;
+const maxRequestHeadBytes = 16_384;
 
 /**
  * Where users come in: one listening port of one lane. Each connection begins on the fast way; the first request on it

@@ -11,7 +11,7 @@ export interface IdentityNames {
 export const defaultIdentity: IdentityNames = { header: 'x-user-id', cookie: 'tg_user' };
 
 /** A longer identity is cut: it is held in memory for a minute after a failure. */
-export const longestIdentity = 200;
+const longestIdentity = 200;
 const cookieValue = /^[\w-]{8,64}$/;
 
 export function userOf(header: string | undefined, cookies: string | undefined, cookieName: string): string | undefined {

@@ -13,7 +13,7 @@ export interface PickArm {
 }
 
 /** 32 bits of FNV-1a, mixed: short keys that differ in one character end far apart. */
-export function hashText(text: string): number {
+function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return mix(hash);

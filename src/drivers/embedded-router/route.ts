@@ -3,7 +3,7 @@ import type { Route } from '../../environments/router.port.ts';
 
 const laneName = z.string().regex(/^[a-z0-9][\w.-]{0,99}\/[a-z0-9][\w.-]{0,99}$/i, 'expected application/environment');
 
-export const FenceInput = z.strictObject({ lane: laneName, token: z.int().nonnegative() });
+const FenceInput = z.strictObject({ lane: laneName, token: z.int().nonnegative() });
 
 const ArmInput = z.strictObject({
   deployment: z.string().regex(/^[\w.:@/-]{1,200}$/, 'expected a deployment id of letters, digits and . : @ / _ -'),
@@ -13,7 +13,7 @@ const ArmInput = z.strictObject({
   weight: z.number().min(0).max(100),
 });
 
-export const RouteInput = z
+const RouteInput = z
   .strictObject({ lane: laneName, port: z.int().min(1).max(65_535), arms: z.array(ArmInput).min(1).max(16) })
   .refine((route) => Math.abs(sumOfWeights(route.arms) - 100) < 0.01, { path: ['arms'], error: 'expected weights that add up to 100' })
   .refine((route) => new Set(route.arms.map((arm) => arm.deployment)).size === route.arms.length, {
@@ -21,7 +21,7 @@ export const RouteInput = z
     error: 'expected each deployment once',
   });
 
-export const CursorInput = z.strictObject({ epoch: z.string().max(100), sequence: z.int() });
+const CursorInput = z.strictObject({ epoch: z.string().max(100), sequence: z.int() });
 
 export const inputs = {
   setRoute: z.strictObject({ route: RouteInput, fence: FenceInput }),

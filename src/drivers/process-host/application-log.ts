@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { copyFile, mkdir, open, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export const maxLogBytes = 10 * 1_048_576;
+const maxLogBytes = 10 * 1_048_576;
 const tailBytes = 1_048_576;
 const maxLines = 10_000;
 

@@ -4,7 +4,7 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../platform/fault.ts';
 
-export const maxArchiveBytes = 1_073_741_824;
+const maxArchiveBytes = 1_073_741_824;
 
 /**
  * Copies an archive into `folder` and verifies its digest over the bytes that were copied, so that what is unpacked is

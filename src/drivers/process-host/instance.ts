@@ -31,7 +31,7 @@ export function pauseAfter(deaths: number): number {
   return Math.min(longestPauseMs, firstPauseMs * 2 ** Math.max(0, deaths - 1));
 }
 
-export function stateOf(record: InstanceRecord, isAlive: boolean): Instance['state'] {
+function stateOf(record: InstanceRecord, isAlive: boolean): Instance['state'] {
   if (record.wanted === 'stopped') return 'stopped';
   if (record.deaths >= deathsUntilFailed) return 'failed';
   return isAlive ? 'running' : 'restarting';
@@ -58,7 +58,7 @@ const text = z
   .max(32_768)
   .refine((value) => !value.includes('\0'), 'expected text without NUL');
 
-export const SpecInput: z.ZodType<InstanceSpec> = z.strictObject({
+const SpecInput: z.ZodType<InstanceSpec> = z.strictObject({
   name,
   application: name,
   environment: name,

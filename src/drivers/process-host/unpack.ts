@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { Fault } from '../../platform/fault.ts';
 
-export const maxEntries = 100_000;
-export const maxUnpackedBytes = 2_147_483_648;
+const maxEntries = 100_000;
+const maxUnpackedBytes = 2_147_483_648;
 
 /**
  * Unpacks a tar archive into `directory`, which must be new. Only files, folders and links that stay inside come out: no
