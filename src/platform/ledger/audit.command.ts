@@ -59,10 +59,12 @@ export function auditCommands(program: Command): void {
   audit
     .command('export')
     .description('Write the ledger for an auditor')
-    .option('--file <export>', 'JSON lines; - for standard output')
+    .option('--out <export>', 'file of JSON lines to write (default: standard output, unless --tiles is given)')
     .option('--tiles <folder>', 'a folder of tlog-tiles for public tooling; may be repeated over an earlier one')
     .addOption(database)
+    .option('--key <vkey>', 'the ledger’s verifier key, to be named in the export (default: of this data directory)')
     .addOption(origin)
+    .option('--json', 'machine-readable')
     .action(guarded(writeExport));
   audit
     .command('prove <index>')
@@ -114,20 +116,25 @@ async function verifyReceipt(path: string, flags: VerifyFlags): Promise<void> {
 }
 
 interface ExportFlags extends Source {
+  readonly out?: string;
+  readonly key?: string;
   readonly origin: string;
+  readonly json?: boolean;
 }
 
 async function writeExport(flags: ExportFlags): Promise<void> {
-  if (flags.file === undefined && flags.tiles === undefined) throw unusable('neither --file nor --tiles was given', 'name what to write');
-  const verifierKey = (await findVerifierKey({ home: settings().home, origin: flags.origin })) ?? '';
-  await withDatabase({ ...flags }, async (db) => {
-    if (flags.tiles !== undefined) {
-      const { size, files } = await exportTiles(db, flags.tiles);
-      process.stderr.write(`${size} entries in ${flags.tiles}, ${files} files written\n`);
+  const verifierKey = await pinnedKey(flags);
+  await withDatabase(flags, async (db) => {
+    const tiles = flags.tiles === undefined ? undefined : await exportTiles(db, flags.tiles);
+    const toFile = flags.out !== undefined;
+    if (toFile || tiles === undefined) {
+      const target = flags.out === undefined ? process.stdout : createWriteStream(flags.out, { mode: 0o600 });
+      await pipeline(exportLedger(db, { origin: verifierOf(verifierKey).name, verifierKey }), target, { end: toFile });
     }
-    if (flags.file === undefined) return;
-    const target = flags.file === '-' ? process.stdout : createWriteStream(flags.file, { mode: 0o600 });
-    await pipeline(exportLedger(db, { origin: flags.origin, verifierKey }), target, { end: flags.file !== '-' });
+    if (!toFile && tiles === undefined) return;
+    const written = { ...(toFile && { file: flags.out }), ...(tiles && { tiles: flags.tiles, ...tiles }), key: verifierKey };
+    if (flags.json === true) print(JSON.stringify(written));
+    else print(`written to ${[flags.out, flags.tiles].filter(Boolean).join(' and ')}; the key to verify it with: ${verifierKey}`);
   });
 }
 
