@@ -1,6 +1,7 @@
 /** Runs the programs that `npm run check` and `npm test` consist of. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 export const root: string = join(import.meta.dirname, '..');
 
@@ -45,7 +46,7 @@ async function runStep({ name, command, judge, live = false }: Step): Promise<Ou
   const problem = code === 0 ? judge?.(output) : `exit status ${code ?? 'none (killed)'}`;
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6);
   console.log(`${problem === undefined ? 'ok    ' : 'FAILED'} ${seconds} s  ${name}${problem === undefined ? '' : `: ${problem}`}`);
-  if (problem !== undefined && !live) console.log(output.trim().replace(/^/gm, '    '));
+  if (problem !== undefined && !live) console.log(stripVTControlCharacters(output).trim().replace(/^/gm, '    '));
   return { name, failed: problem !== undefined, output };
 }
 
