@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Platform } from '../src/start-platform.ts';
 import { startPlatform } from '../src/start-platform.ts';
-import type { Person } from './people.ts';
+import type { Desk, Person } from './people.ts';
 import { mustSucceed, personAt } from './people.ts';
 import type { StorefrontRepository } from './storefront-repository.ts';
 import { createStorefrontRepository } from './storefront-repository.ts';
@@ -35,7 +35,11 @@ export interface CastOptions {
 export async function gather({ say, port }: CastOptions): Promise<Cast> {
   // Short on purpose: the path of a socket in it has at most 107 bytes.
   const home = await mkdtemp(join(tmpdir(), 'tidegate-demo-'));
-  const platform = await startPlatform({ home: join(home, 'tg'), port: await freePort(port), onEvent: (event) => say(`  ${event.name} ${event.event}`) });
+  const platform = await startPlatform({
+    home: join(home, 'tg'),
+    port: await freePort(port),
+    onEvent: (event) => say(`  ${event.name} ${event.event}`),
+  });
   let ended: Promise<void> | undefined;
   const end = () => (ended ??= platform.stop({ all: true }).then(() => rm(home, { recursive: true, force: true, maxRetries: 5 })));
   try {
@@ -48,23 +52,31 @@ export async function gather({ say, port }: CastOptions): Promise<Cast> {
 
 async function introduce(home: string, platform: Platform): Promise<Omit<Cast, 'home' | 'platform' | 'end'>> {
   if (platform.adminToken === undefined) throw new Error('expected the token of the first administrator, got none');
-  const administrator = await personAt(home, platform.url, { name: 'administrator', token: platform.adminToken });
+  const desk: Desk = { folder: home, server: platform.url, home: platform.home };
+  const administrator = await personAt(desk, { name: 'administrator', token: platform.adminToken });
   const repository = await createStorefrontRepository({ directory: join(home, 'git') });
   const ports = { production: await freePort(4500), staging: await freePort(4501) };
   const configurationFile = join(home, 'tidegate.yaml');
   const configuration = await repository.configuration();
-  await writeFile(configurationFile, configuration.replace('port: 4500', `port: ${ports.production}`).replace('port: 4501', `port: ${ports.staging}`));
+  await writeFile(
+    configurationFile,
+    configuration.replace('port: 4500', `port: ${ports.production}`).replace('port: 4501', `port: ${ports.staging}`),
+  );
   mustSucceed(await administrator.run('apply', '-f', configurationFile), 'tidegate apply');
 
-  const people = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await signIn(administrator, home, platform.url, name)] as const))) as Record<Name, Person>;
-  const hook = await signIn(administrator, home, platform.url, 'storefront-git');
+  const people = Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await signIn(administrator, desk, name)] as const)),
+  ) as Record<Name, Person>;
+  const hook = await signIn(administrator, desk, 'storefront-git');
   await repository.installPostReceiveHook({ url: platform.url, tokenFile: hook.tokenFile });
   return { repository, administrator, people, configurationFile, shop: `http://127.0.0.1:${ports.production}` };
 }
 
-async function signIn(administrator: Person, home: string, url: string, name: string): Promise<Person> {
-  const made = mustSucceed(await administrator.run('token', 'create', name, '--description', 'demo'), `token for ${name}`) as { readonly token: string };
-  return personAt(home, url, { name, token: made.token });
+async function signIn(administrator: Person, desk: Desk, name: string): Promise<Person> {
+  const made = mustSucceed(await administrator.run('token', 'create', name, '--description', 'demo'), `token for ${name}`) as {
+    readonly token: string;
+  };
+  return personAt(desk, { name, token: made.token });
 }
 
 /** The port asked for when it is free, otherwise any. */

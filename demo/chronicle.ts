@@ -43,7 +43,11 @@ export async function keepChronicle(server: string, person: Person, onEntry: (en
 
 /** The shares a deployment was given, in order. */
 export function weightsIn(entries: readonly ToldEntry[], deployment: string): readonly number[] {
-  return entries.flatMap((e) => (e.subject === `deployment/${deployment}` && e.action === 'deployment.traffic-shifted' && typeof e.after?.['weight'] === 'number' ? [e.after['weight']] : []));
+  return entries.flatMap((e) =>
+    e.subject === `deployment/${deployment}` && e.action === 'deployment.traffic-shifted' && typeof e.after?.['weight'] === 'number'
+      ? [e.after['weight']]
+      : [],
+  );
 }
 
 /** Seconds between the first share of users and the verdict that ended the canary. */

@@ -16,7 +16,12 @@ import { Story } from './story.ts';
 
 const startedAt = performance.now();
 const { values: flags } = parseArgs({
-  options: { exit: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, rate: { type: 'string', default: '500' }, port: { type: 'string', default: '4400' } },
+  options: {
+    exit: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    rate: { type: 'string', default: '500' },
+    port: { type: 'string', default: '4400' },
+  },
 });
 const narrator: Narrator = flags.json ? silent : createNarrator(process.stdout, startedAt, () => performance.now());
 const report = (line: string) => (flags.json ? process.stderr.write(`${line}\n`) : narrator.say(line));
@@ -32,7 +37,9 @@ try {
   const expectations = expectationsOf(told);
   const ok = expectations.every((e) => e.held);
   if (flags.json) process.stdout.write(`${JSON.stringify({ ok, ...told, expectations })}\n`);
-  else for (const e of expectations) narrator.say(`${e.held ? pc.green('✔') : pc.red('✘')} ${e.what}${e.held ? '' : `: ${JSON.stringify(e.seen)}`}`);
+  else
+    for (const e of expectations)
+      narrator.say(`${e.held ? pc.green('✔') : pc.red('✘')} ${e.what}${e.held ? '' : `: ${JSON.stringify(e.seen)}`}`);
   if (flags.exit) await leave(ok ? 0 : 1);
   else stayUp(cast);
 } catch (error) {

@@ -29,6 +29,8 @@ export interface TrafficResult {
   readonly status: number | undefined;
   /** Why the connection failed: ECONNREFUSED, ECONNRESET, TIMEOUT, … */
   readonly connectionError: string | undefined;
+  /** The router answered itself (`x-tidegate-router`): no version did. */
+  readonly refusedByRouter: boolean;
   /** From the instant the request was due, not from the one it was sent: a stalled server cannot hide its stall. */
   readonly latencyMs: number;
   readonly at: Date;
@@ -201,23 +203,24 @@ class OpenLoop implements Traffic {
       version,
       status: response?.statusCode,
       connectionError,
+      refusedByRouter: response?.headers['x-tidegate-router'] !== undefined,
       latencyMs,
       at: new Date(),
     };
     const failed = connectionError !== undefined || (result.status ?? 0) >= 500;
     this.#all.recordValue(microseconds(latencyMs));
-    if (connectionError === undefined) this.#noteAnswer(result, response?.headers['x-tidegate-router'] !== undefined);
+    if (connectionError === undefined) this.#noteAnswer(result);
     else this.#connectionErrors.set(connectionError, (this.#connectionErrors.get(connectionError) ?? 0) + 1);
     if (failed && this.#failures.length < keptFailures) this.#failures.push(result);
     this.#options.onResult?.(result);
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  #noteAnswer(result: TrafficResult, isRefused: boolean): void {
+  #noteAnswer(result: TrafficResult): void {
     this.#answered++;
     const failed = (result.status ?? 0) >= 500;
     if (failed) this.#httpErrors++;
-    if (isRefused) this.#refused++;
+    if (result.refusedByRouter) this.#refused++;
     if (result.version === undefined) return;
     let tally = this.#byVersion.get(result.version);
     if (!tally) this.#byVersion.set(result.version, (tally = { requests: 0, errors: 0, latency: histogram() }));

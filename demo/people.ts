@@ -9,7 +9,9 @@ export interface CliAnswer {
   /** What it printed as JSON; undefined when it printed nothing. */
   readonly body: unknown;
   /** The problem document it was refused with. */
-  readonly problem: (Readonly<Record<string, unknown>> & { readonly code?: string; readonly detail?: string; readonly status?: number }) | undefined;
+  readonly problem:
+    | (Readonly<Record<string, unknown>> & { readonly code?: string; readonly detail?: string; readonly status?: number })
+    | undefined;
 }
 
 /** Somebody at a terminal of their own, signed in with their own token. */
@@ -20,15 +22,26 @@ export interface Person {
   run(...args: readonly string[]): Promise<CliAnswer>;
 }
 
-export async function personAt(home: string, server: string, { name, token }: { readonly name: string; readonly token: string }): Promise<Person> {
-  const tokenFile = join(home, `${name}.token`);
-  await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
-  return { name, tokenFile, run: (...args) => runCli(['--server', server, '--token-file', tokenFile, '--json', ...args]) };
+export interface Desk {
+  /** Where tokens are kept, each in a file of its own. */
+  readonly folder: string;
+  readonly server: string;
+  /** Data directory of the platform: `audit` reads the ledger's key there. */
+  readonly home: string;
 }
 
-function runCli(args: readonly string[]): Promise<CliAnswer> {
+export async function personAt(desk: Desk, { name, token }: { readonly name: string; readonly token: string }): Promise<Person> {
+  const tokenFile = join(desk.folder, `${name}.token`);
+  await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
+  return { name, tokenFile, run: (...args) => runCli(desk, ['--server', desk.server, '--token-file', tokenFile, '--json', ...args]) };
+}
+
+function runCli(desk: Desk, args: readonly string[]): Promise<CliAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<CliAnswer>();
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [cli, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TIDEGATE_HOME: desk.home },
+  });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));

@@ -5,14 +5,25 @@ export interface PaintedRelease {
   readonly id: string;
   readonly state: string;
   readonly standing: { readonly sentence: string };
-  readonly deployments: readonly { readonly environment: string; readonly state: string; readonly weight: number; readonly startedAt: string; readonly finishedAt?: string | undefined; readonly since: string; readonly millisecondsToZeroShare?: number | undefined }[];
+  readonly deployments: readonly {
+    readonly environment: string;
+    readonly state: string;
+    readonly weight: number;
+    readonly startedAt: string;
+    readonly finishedAt?: string | undefined;
+    readonly since: string;
+    readonly millisecondsToZeroShare?: number | undefined;
+  }[];
 }
 
 export interface PaintedStage {
   readonly stage: string;
   readonly environment: string;
   readonly standing: string;
-  readonly gates: readonly { readonly gate: string; readonly decision: { readonly effect: 'allow' | 'deny' | 'undetermined'; readonly reasons: readonly { readonly sentence: string }[] } }[];
+  readonly gates: readonly {
+    readonly gate: string;
+    readonly decision: { readonly effect: 'allow' | 'deny' | 'undetermined'; readonly reasons: readonly { readonly sentence: string }[] };
+  }[];
 }
 
 export interface PaintedVerdict {
@@ -35,23 +46,34 @@ const signs = { allow: pc.green('✔'), deny: pc.red('✘'), undetermined: pc.ye
 const ended = new Set(['succeeded', 'rolled-back', 'failed']);
 
 /** The release as a tree: stages, gates, who is awaited, share, the judge's evidence, timings. */
-export function paintRelease(release: PaintedRelease, stages: readonly PaintedStage[], judged: { readonly verdict: PaintedVerdict; readonly bounds: Bounds } | undefined, now: Date): readonly string[] {
+export function paintRelease(
+  release: PaintedRelease,
+  stages: readonly PaintedStage[],
+  judged: { readonly verdict: PaintedVerdict; readonly bounds: Bounds } | undefined,
+  now: Date,
+): readonly string[] {
   const lines = [`${pc.bold(release.id)} ${paintState(release.state)} ${pc.dim(release.standing.sentence)}`];
   for (const [i, stage] of stages.entries()) {
     const last = i === stages.length - 1;
     const deployment = release.deployments.findLast((d) => d.environment === stage.environment);
     lines.push(`${last ? '└─' : '├─'} ${stage.stage.padEnd(11)}${deployment ? paintDeployment(deployment, now) : pc.dim(stage.standing)}`);
     const indent = last ? '   ' : '│  ';
-    const gates = stage.standing === 'passed' || deployment ? [] : stage.gates.filter((g) => g.gate === 'approval' || g.decision.effect !== 'allow');
+    const gates =
+      stage.standing === 'passed' || deployment ? [] : stage.gates.filter((g) => g.gate === 'approval' || g.decision.effect !== 'allow');
     for (const g of gates) lines.push(`${indent}├─ ${signs[g.decision.effect]} ${g.gate}: ${g.decision.reasons[0]?.sentence ?? ''}`);
-    if (last && judged && deployment && !ended.has(deployment.state)) lines.push(...paintJudge(judged.verdict, judged.bounds).map((l) => `${indent}├─ ${l}`));
+    if (last && judged && deployment && !ended.has(deployment.state))
+      lines.push(...paintJudge(judged.verdict, judged.bounds).map((l) => `${indent}├─ ${l}`));
   }
   return lines;
 }
 
 /** Two of these that are equal show the same story: what a log without a terminal repeats only on change. */
 export function pictureKey(release: PaintedRelease, stages: readonly PaintedStage[]): string {
-  return JSON.stringify([release.state, release.deployments.map((d) => [d.environment, d.state, d.weight]), stages.map((s) => s.gates.map((g) => [g.gate, g.decision.effect, g.decision.reasons[0]?.sentence]))]);
+  return JSON.stringify([
+    release.state,
+    release.deployments.map((d) => [d.environment, d.state, d.weight]),
+    stages.map((s) => s.gates.map((g) => [g.gate, g.decision.effect, g.decision.reasons[0]?.sentence])),
+  ]);
 }
 
 function paintState(state: string): string {

@@ -86,7 +86,11 @@ export class Story {
     const exported = await cast.administrator.run('audit', 'export', ...audit, '--out', file);
     const verified = await cast.administrator.run('audit', 'verify', '--file', file);
     const ledger = verified.body as { readonly size?: number; readonly root?: string } | undefined;
-    this.#say(verified.exit === 0 ? `the ledger's ${ledger?.size} entries verify, root ${ledger?.root}` : `the ledger does not verify: ${JSON.stringify(verified.body ?? exported.problem)}`);
+    this.#say(
+      verified.exit === 0
+        ? `the ledger's ${ledger?.size} entries verify, root ${ledger?.root}`
+        : `the ledger does not verify: ${JSON.stringify(verified.body ?? exported.problem)}`,
+    );
     return {
       releases: this.#releases,
       refusals: this.#refusals,
@@ -147,7 +151,9 @@ export class Story {
     await writeFile(configurationFile, text.replace(/BANNER: Free delivery.*/, 'BANNER: Free delivery, and ask us what goes with it.'));
     mustSucceed(await administrator.run('apply', '-f', configurationFile), 'tidegate apply');
     this.#say('the administrator changed the banner of production');
-    await this.#until('1.1.0', async (release) => (release.candidate && release.candidate.digest !== before ? release.candidate.digest : undefined));
+    await this.#until('1.1.0', async (release) =>
+      release.candidate && release.candidate.digest !== before ? release.candidate.digest : undefined,
+    );
     this.#refused('stale-approval', await people.olga.run('approve', 'storefront@1.1.0', '--candidate', before));
   }
 
@@ -155,7 +161,20 @@ export class Story {
   async #approveInAFreeze(): Promise<void> {
     const { olga } = this.#options.cast.people;
     const to = new Date(Date.now() + 3_600_000).toISOString();
-    mustSucceed(await olga.run('freeze', 'declare', 'stocktaking', '--to', to, '--environment', 'production', '--reason', 'the warehouse counts its stock'), 'freeze');
+    mustSucceed(
+      await olga.run(
+        'freeze',
+        'declare',
+        'stocktaking',
+        '--to',
+        to,
+        '--environment',
+        'production',
+        '--reason',
+        'the warehouse counts its stock',
+      ),
+      'freeze',
+    );
     this.#say('olga froze production for an hour: the warehouse counts its stock');
     await this.#approveAllOfPresent('1.1.0');
     const plan = await readPlan(this.#client, 'storefront@1.1.0');
@@ -174,7 +193,13 @@ export class Story {
     const { problem } = answer;
     if (!problem) throw new Error(`${what}: expected a refusal, got exit ${answer.exit}`);
     const { nextOpening, diff } = problem as { readonly nextOpening?: string; readonly diff?: readonly unknown[] };
-    this.#refusals.push({ what, code: problem.code ?? '', status: problem.status ?? 0, ...(nextOpening ? { nextOpening } : {}), ...(diff ? { diff } : {}) });
+    this.#refusals.push({
+      what,
+      code: problem.code ?? '',
+      status: problem.status ?? 0,
+      ...(nextOpening ? { nextOpening } : {}),
+      ...(diff ? { diff } : {}),
+    });
     this.#say(`refused (${problem.status} ${problem.code}): ${problem.detail}`);
   }
 
@@ -192,12 +217,28 @@ export class Story {
     this.#releases.push({
       version,
       outcome: release.state,
-      stages: release.deployments.map((d) => ({ environment: d.environment, state: d.state, weights: weightsIn(entries, d.id), seconds: (Date.parse(d.finishedAt ?? d.since) - Date.parse(d.startedAt)) / 1000 })),
+      stages: release.deployments.map((d) => ({
+        environment: d.environment,
+        state: d.state,
+        weights: weightsIn(entries, d.id),
+        seconds: (Date.parse(d.finishedAt ?? d.since) - Date.parse(d.startedAt)) / 1000,
+      })),
       ...(judged && production
-        ? { verdict: { kind: judged.verdict.kind, e: Math.exp(judged.verdict.logE ?? 0), logE: judged.verdict.logE ?? 0, ratio: judged.verdict.ratio, requests: judged.verdict.requests, secondsToVerdict: secondsToVerdict(entries, production.id) } }
+        ? {
+            verdict: {
+              kind: judged.verdict.kind,
+              e: Math.exp(judged.verdict.logE ?? 0),
+              logE: judged.verdict.logE ?? 0,
+              ratio: judged.verdict.ratio,
+              requests: judged.verdict.requests,
+              secondsToVerdict: secondsToVerdict(entries, production.id),
+            },
+          }
         : {}),
       ...(production?.millisecondsToZeroShare === undefined ? {} : { millisecondsToZeroShare: production.millisecondsToZeroShare }),
-      ...(release.state === 'rolled-back' && mine ? { extraFailedRequests: Math.round((mine.errors - mine.requests * baseRate) * 10) / 10 } : {}),
+      ...(release.state === 'rolled-back' && mine
+        ? { extraFailedRequests: Math.round((mine.errors - mine.requests * baseRate) * 10) / 10 }
+        : {}),
     });
   }
 

@@ -11,13 +11,6 @@ import { applicationKind } from './planning/index.ts';
 /** Every kind of resource. A change of what releases rest on wakes the releases under way: they decide anew. */
 export function tidegateKinds(queue: Pick<Queue, 'wake'>): Kinds {
   const wake = async (tx: Transaction): Promise<void> => queue.wake(tx, await listRunsUnderWay(tx));
-  const waking = <Spec>(kind: ResourceKind<Spec>): ResourceKind => ({ ...kind, changed: wake }) as ResourceKind;
-  return kindsOf([
-    waking(applicationKind),
-    waking(environmentKind),
-    pipelineKind as ResourceKind,
-    waking(freezeKind),
-    principalKind as ResourceKind,
-    roleKind as ResourceKind,
-  ]);
+  const waking = <Spec>(kind: ResourceKind<Spec>): ResourceKind => ({ ...kind, changed: wake });
+  return kindsOf([waking(applicationKind), waking(environmentKind), pipelineKind, waking(freezeKind), principalKind, roleKind]);
 }

@@ -28,9 +28,23 @@ await runProcess('server', async () => {
   const sequencer = startSequencer({ url: databaseUrl, key, log });
   const queue = await startQueue({ databaseUrl, db, applicationName, log });
   const feed = startEventFeed({ url: databaseUrl, db, log });
-  await ensureFirstAdministrator(db, systemClock, (token) => writeFile(settings.paths.adminToken, `${token}\n`, { mode: 0o600, flush: true }));
-  const app = await createHttp({ db, clock: systemClock, authenticate: tokenAuthentication(db, systemClock), settings: { logLevel: settings.logLevel } });
-  registerRoutes(app, { db, clock: systemClock, queue, kinds: tidegateKinds(queue), subscribe: feed.subscribe, source: createGitSource({ home: settings.home }) });
+  await ensureFirstAdministrator(db, systemClock, (token) =>
+    writeFile(settings.paths.adminToken, `${token}\n`, { mode: 0o600, flush: true }),
+  );
+  const app = await createHttp({
+    db,
+    clock: systemClock,
+    authenticate: tokenAuthentication(db, systemClock),
+    settings: { logLevel: settings.logLevel },
+  });
+  registerRoutes(app, {
+    db,
+    clock: systemClock,
+    queue,
+    kinds: tidegateKinds(queue),
+    subscribe: feed.subscribe,
+    source: createGitSource({ home: settings.home }),
+  });
   const url = await app.listen({ host: settings.host, port: settings.port });
   return {
     ready: { url },

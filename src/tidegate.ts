@@ -9,7 +9,10 @@ import { auditCommands } from './platform/ledger/audit.command.ts';
 import { canaryCommands } from './validation/judge/commands/canary.command.ts';
 
 /** The command line. Those of `src/cli` speak to a server; `audit` and `canary` need none. A wrong option is bad input: exit 2. */
-const program = new Command('tidegate').description('Release management that shows its work').exitOverride().showHelpAfterError('(see --help)');
+const program = new Command('tidegate')
+  .description('Release management that shows its work')
+  .exitOverride()
+  .showHelpAfterError('(see --help)');
 addConnectionOptions(program);
 resourceCommands(program);
 releaseCommands(program);
@@ -18,6 +21,10 @@ freezeCommands(program);
 tokenCommands(program);
 auditCommands(program);
 canaryCommands(program);
+// `--json` is taken by the program wherever it stands; commands with a flag of that name of their own get it handed on.
+program.hook('preAction', (_, action) => {
+  if (program.opts<{ readonly json?: boolean }>().json) action.setOptionValue('json', true);
+});
 
 try {
   await program.parseAsync();

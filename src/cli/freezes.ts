@@ -37,13 +37,21 @@ async function declare(session: Session, name: string, options: DeclareOptions):
     reason: options.reason,
   };
   const freeze = await unwrap(session.client.POST('/api/v1/freezes', { body: { name, spec } }));
-  session.print(freeze, () => `${pc.green('✔')} ${name} holds ${freeze.environments.join(', ') || 'every environment'} from ${freeze.from} to ${freeze.to}`);
+  session.print(
+    freeze,
+    () => `${pc.green('✔')} ${name} holds ${freeze.environments.join(', ') || 'every environment'} from ${freeze.from} to ${freeze.to}`,
+  );
 }
 
 async function list(session: Session): Promise<void> {
   const page = await unwrap(session.client.GET('/api/v1/freezes'));
   session.print(page, () =>
-    page.items.length === 0 ? 'No freeze is declared.' : paintTable(['NAME', 'NOW', 'FROM', 'TO', 'ENVIRONMENTS', 'REASON'], page.items.map((f) => [f.name, f.active ? 'holds' : '-', f.from, f.to, f.environments.join(',') || 'all', f.reason])),
+    page.items.length === 0
+      ? 'No freeze is declared.'
+      : paintTable(
+          ['NAME', 'NOW', 'FROM', 'TO', 'ENVIRONMENTS', 'REASON'],
+          page.items.map((f) => [f.name, f.active ? 'holds' : '-', f.from, f.to, f.environments.join(',') || 'all', f.reason]),
+        ),
   );
 }
 

@@ -10,7 +10,12 @@ describe('what people see', () => {
       reasons: [],
       children: [
         { subject: 'build', effect: 'allow', reasons: [{ code: 'build.succeeded', sentence: 'Built.' }], children: [] },
-        { subject: 'gate approval', effect: 'undetermined', reasons: [{ code: 'approval.missing-role', sentence: 'Waiting for security.', remedy: 'Ask sam.' }], children: [] },
+        {
+          subject: 'gate approval',
+          effect: 'undetermined',
+          reasons: [{ code: 'approval.missing-role', sentence: 'Waiting for security.', remedy: 'Ask sam.' }],
+          children: [],
+        },
       ],
     });
 

@@ -14,7 +14,8 @@ interface WaitOptions {
 }
 
 export function releaseCommands(program: Command): void {
-  const waiting = (command: Command) => command.option('--wait', 'until the release has ended').option('--timeout <seconds>', 'exit 124 after this long', '3600');
+  const waiting = (command: Command) =>
+    command.option('--wait', 'until the release has ended').option('--timeout <seconds>', 'exit 124 after this long', '3600');
   const release = program.command('release').description('Releases');
   waiting(release.command('create').description('Make a release from a signed tag'))
     .requiredOption('--application <name>')
@@ -23,8 +24,16 @@ export function releaseCommands(program: Command): void {
   waiting(release.command('promote <release>').description('Go on to an environment now, or say what holds it'))
     .requiredOption('--to <environment>')
     .action(withSession(promote));
-  release.command('cancel <release>').description('Stop a release that waits').requiredOption('--reason <text>').action(withSession(cancel));
-  release.command('continue <release>').description('Give a held canary another span of time').requiredOption('--reason <text>').action(withSession(continueHeld));
+  release
+    .command('cancel <release>')
+    .description('Stop a release that waits')
+    .requiredOption('--reason <text>')
+    .action(withSession(cancel));
+  release
+    .command('continue <release>')
+    .description('Give a held canary another span of time')
+    .requiredOption('--reason <text>')
+    .action(withSession(continueHeld));
   waiting(program.command('rollback <release>').description('Put users back on the version before'))
     .requiredOption('--reason <text>')
     .action(withSession(rollBack));
@@ -39,7 +48,11 @@ export function releaseCommands(program: Command): void {
     .description('What would happen, who would be asked, when is the next opening? Changes nothing')
     .requiredOption('--to <environment>')
     .action(withSession(plan));
-  waiting(program.command('watch <release>').description('Follow a release as it happens')).action(withSession((session: Session, id: string, options: WaitOptions) => watchRelease(session, id, { timeoutSeconds: Number(options.timeout ?? 3600), tell: true })));
+  waiting(program.command('watch <release>').description('Follow a release as it happens')).action(
+    withSession((session: Session, id: string, options: WaitOptions) =>
+      watchRelease(session, id, { timeoutSeconds: Number(options.timeout ?? 3600), tell: true }),
+    ),
+  );
 }
 
 async function afterwards(session: Session, release: { readonly id: string; readonly state: string }, options: WaitOptions): Promise<void> {
@@ -53,22 +66,30 @@ async function create(session: Session, options: WaitOptions & { readonly applic
 }
 
 async function promote(session: Session, id: string, options: WaitOptions & { readonly to: string }): Promise<void> {
-  const answer = await unwrap(session.client.POST('/api/v1/releases/{release}/promotions', { params: { path: { release: id } }, body: { environment: options.to } }));
+  const answer = await unwrap(
+    session.client.POST('/api/v1/releases/{release}/promotions', { params: { path: { release: id } }, body: { environment: options.to } }),
+  );
   await afterwards(session, answer, options);
 }
 
 async function rollBack(session: Session, id: string, options: WaitOptions & { readonly reason: string }): Promise<void> {
-  const answer = await unwrap(session.client.POST('/api/v1/releases/{release}/rollback', { params: { path: { release: id } }, body: { reason: options.reason } }));
+  const answer = await unwrap(
+    session.client.POST('/api/v1/releases/{release}/rollback', { params: { path: { release: id } }, body: { reason: options.reason } }),
+  );
   await afterwards(session, answer, options);
 }
 
 async function cancel(session: Session, id: string, options: { readonly reason: string }): Promise<void> {
-  const answer = await unwrap(session.client.POST('/api/v1/releases/{release}/cancel', { params: { path: { release: id } }, body: { reason: options.reason } }));
+  const answer = await unwrap(
+    session.client.POST('/api/v1/releases/{release}/cancel', { params: { path: { release: id } }, body: { reason: options.reason } }),
+  );
   await afterwards(session, answer, {});
 }
 
 async function continueHeld(session: Session, id: string, options: { readonly reason: string }): Promise<void> {
-  const answer = await unwrap(session.client.POST('/api/v1/releases/{release}/continue', { params: { path: { release: id } }, body: { reason: options.reason } }));
+  const answer = await unwrap(
+    session.client.POST('/api/v1/releases/{release}/continue', { params: { path: { release: id } }, body: { reason: options.reason } }),
+  );
   await afterwards(session, answer, {});
 }
 
@@ -80,7 +101,14 @@ async function status(session: Session, id: string | undefined): Promise<void> {
       `${pc.bold(release.id)} ${release.state}: ${printable(release.standing.sentence)}`,
       ...(release.standing.remedy ? [`  ${pc.dim('→')} ${printable(release.standing.remedy)}`] : []),
       ...(release.candidate ? [`candidate ${release.candidate.revision}: ${release.candidate.digest}`] : []),
-      ...(release.deployments.length > 0 ? [paintTable(['ENVIRONMENT', 'STATE', 'SHARE', 'SINCE', 'REASON'], release.deployments.map((d) => [d.environment, d.state, `${d.weight} %`, d.since, d.reason?.sentence ?? '']))] : []),
+      ...(release.deployments.length > 0
+        ? [
+            paintTable(
+              ['ENVIRONMENT', 'STATE', 'SHARE', 'SINCE', 'REASON'],
+              release.deployments.map((d) => [d.environment, d.state, `${d.weight} %`, d.since, d.reason?.sentence ?? '']),
+            ),
+          ]
+        : []),
     ].join('\n'),
   );
 }
@@ -89,19 +117,30 @@ async function statusOfAll(session: Session): Promise<void> {
   const all = await unwrap(session.client.GET('/api/v1/status'));
   session.print(all, () =>
     [
-      all.lanes.length === 0 ? 'Nothing is deployed yet.' : paintTable(['APPLICATION', 'ENVIRONMENT', 'VERSION', 'SINCE', 'CHANGING'], all.lanes.map((l) => [l.application, l.environment, l.version ?? '-', l.since ?? '-', l.changing ?? '-'])),
+      all.lanes.length === 0
+        ? 'Nothing is deployed yet.'
+        : paintTable(
+            ['APPLICATION', 'ENVIRONMENT', 'VERSION', 'SINCE', 'CHANGING'],
+            all.lanes.map((l) => [l.application, l.environment, l.version ?? '-', l.since ?? '-', l.changing ?? '-']),
+          ),
       ...(all.underWay.length > 0 ? ['', 'under way:', ...all.underWay.map((r) => `  ${r.id} (${r.state})`)] : []),
     ].join('\n'),
   );
 }
 
 async function why(session: Session, id: string, options: { readonly to?: string }): Promise<void> {
-  const tree = await unwrap(session.client.GET('/api/v1/releases/{release}/why', { params: { path: { release: id }, query: options.to ? { to: options.to } : {} } }));
+  const tree = await unwrap(
+    session.client.GET('/api/v1/releases/{release}/why', {
+      params: { path: { release: id }, query: options.to ? { to: options.to } : {} },
+    }),
+  );
   session.print(tree, () => paintTree(tree));
 }
 
 async function plan(session: Session, id: string, options: { readonly to: string }): Promise<void> {
-  const answer = await unwrap(session.client.GET('/api/v1/releases/{release}/plan', { params: { path: { release: id }, query: { to: options.to } } }));
+  const answer = await unwrap(
+    session.client.GET('/api/v1/releases/{release}/plan', { params: { path: { release: id }, query: { to: options.to } } }),
+  );
   session.print(answer, () => answer.stages.map(paintStage).join('\n'));
   const next = answer.stages.find((s) => s.standing !== 'passed');
   const waitsForPeople = next?.gates.some((g) => g.gate === 'approval' && g.decision.effect === 'undetermined');
@@ -112,8 +151,16 @@ async function plan(session: Session, id: string, options: { readonly to: string
 interface PlannedStage {
   readonly stage: string;
   readonly standing: string;
-  readonly gates: readonly { readonly gate: string; readonly decision: { readonly effect: Effect; readonly reasons: readonly { readonly sentence: string }[] } }[];
-  readonly asks: readonly { readonly role: string; readonly count: number; readonly people: readonly string[]; readonly excluded: readonly string[] }[];
+  readonly gates: readonly {
+    readonly gate: string;
+    readonly decision: { readonly effect: Effect; readonly reasons: readonly { readonly sentence: string }[] };
+  }[];
+  readonly asks: readonly {
+    readonly role: string;
+    readonly count: number;
+    readonly people: readonly string[];
+    readonly excluded: readonly string[];
+  }[];
   readonly steps: readonly string[];
   readonly nextOpening: string;
 }
@@ -121,8 +168,13 @@ interface PlannedStage {
 function paintStage(stage: PlannedStage): string {
   return [
     `${pc.bold(stage.stage)}: ${stage.standing}`,
-    ...(stage.standing === 'passed' ? [] : stage.gates.map((g) => `  ${signs[g.decision.effect]} ${g.gate}: ${printable(g.decision.reasons[0]?.sentence ?? '')}`)),
-    ...stage.asks.map((a) => `  ${pc.dim('asks')} ${a.count} × ${a.role}: ${a.people.join(', ') || 'nobody who may'}${a.excluded.length > 0 ? pc.dim(` (had a part in it: ${a.excluded.join(', ')})`) : ''}`),
+    ...(stage.standing === 'passed'
+      ? []
+      : stage.gates.map((g) => `  ${signs[g.decision.effect]} ${g.gate}: ${printable(g.decision.reasons[0]?.sentence ?? '')}`)),
+    ...stage.asks.map(
+      (a) =>
+        `  ${pc.dim('asks')} ${a.count} × ${a.role}: ${a.people.join(', ') || 'nobody who may'}${a.excluded.length > 0 ? pc.dim(` (had a part in it: ${a.excluded.join(', ')})`) : ''}`,
+    ),
     ...stage.steps.map((s, i) => `  ${i + 1}. ${printable(s)}`),
     ...(stage.standing === 'passed' ? [] : [`  ${pc.dim('next opening')} ${stage.nextOpening}`]),
   ].join('\n');

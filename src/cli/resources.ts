@@ -14,7 +14,8 @@ interface FileOption {
 }
 
 export function resourceCommands(program: Command): void {
-  const files = (command: Command) => command.requiredOption('-f, --file <path...>', 'YAML files, folders of them, or - for standard input');
+  const files = (command: Command) =>
+    command.requiredOption('-f, --file <path...>', 'YAML files, folders of them, or - for standard input');
   files(program.command('apply').description('Show what would change, then bring it into force: all of it or nothing'))
     .option('--dry-run', 'stop after the plan')
     .action(withSession(apply));
@@ -43,7 +44,9 @@ async function apply(session: Session, options: FileOption & { readonly dryRun?:
   if (options.dryRun) return session.print(plan, () => paintPlan(plan, 'would be'));
   if (!session.json) process.stdout.write(`${paintPlan(plan, 'will be')}\n`);
   // Exactly what was shown is applied: another state by now is refused.
-  const done: Plan = await unwrap(session.client.POST('/api/v1/resources', { body: { files }, headers: { 'if-match': `"${plan.digest}"` } }));
+  const done: Plan = await unwrap(
+    session.client.POST('/api/v1/resources', { body: { files }, headers: { 'if-match': `"${plan.digest}"` } }),
+  );
   session.print(done, () => `${pc.green('✔')} applied ${done.changes.filter((c) => c.action !== 'unchanged').length} change(s)`);
 }
 
@@ -58,7 +61,10 @@ function paintPlan(plan: Plan, tense: string): string {
   if (changing.length === 0) return 'Nothing changes: all of it is in force.';
   return changing
     .map((c) => {
-      const head = c.action === 'create' ? `${pc.green('+')} ${c.kind} ${c.name} ${tense} created` : `${pc.yellow('~')} ${c.kind} ${c.name} ${tense} changed`;
+      const head =
+        c.action === 'create'
+          ? `${pc.green('+')} ${c.kind} ${c.name} ${tense} created`
+          : `${pc.yellow('~')} ${c.kind} ${c.name} ${tense} changed`;
       return [head, ...(c.action === 'change' ? c.differences.map(paintDifference) : [])].join('\n');
     })
     .join('\n');
@@ -76,7 +82,10 @@ async function expand(path: string): Promise<readonly string[]> {
   if (!found) throw new Ended(exitCode.badInput, `expected a file or folder, got ${path}, which does not exist`);
   if (!found.isDirectory()) return [path];
   const entries = await readdir(path);
-  return entries.filter((e) => /\.ya?ml$/.test(e)).sort().map((e) => join(path, e));
+  return entries
+    .filter((e) => /\.ya?ml$/.test(e))
+    .sort()
+    .map((e) => join(path, e));
 }
 
 async function get(session: Session, kind: string, name: string | undefined, options: { readonly limit: string }): Promise<void> {
@@ -89,7 +98,12 @@ async function get(session: Session, kind: string, name: string | undefined, opt
     return session.print(resource, () => JSON.stringify(resource, null, 2));
   }
   const page = await unwrap(session.client.GET('/api/v1/resources', { params: { query: { kind: proper, limit: Number(options.limit) } } }));
-  session.print(page, () => paintTable(['NAME', 'VERSION'], page.items.map((r) => [r.metadata.name, String(r.version)])));
+  session.print(page, () =>
+    paintTable(
+      ['NAME', 'VERSION'],
+      page.items.map((r) => [r.metadata.name, String(r.version)]),
+    ),
+  );
 }
 
 function properKind(word: string): string {
@@ -98,19 +112,29 @@ function properKind(word: string): string {
 
 async function listReleases(session: Session, limit: number): Promise<void> {
   const page = await unwrap(session.client.GET('/api/v1/releases', { params: { query: { limit } } }));
-  session.print(page, () => paintTable(['RELEASE', 'STATE', 'CREATED', 'BY', 'REASON'], page.items.map((r) => [r.id, r.state, r.createdAt, r.createdBy, r.reason?.sentence ?? ''])));
+  session.print(page, () =>
+    paintTable(
+      ['RELEASE', 'STATE', 'CREATED', 'BY', 'REASON'],
+      page.items.map((r) => [r.id, r.state, r.createdAt, r.createdBy, r.reason?.sentence ?? '']),
+    ),
+  );
 }
 
 async function listApprovals(session: Session): Promise<void> {
   const page = await unwrap(session.client.GET('/api/v1/approvals'));
   session.print(page, () =>
-    page.items.length === 0 ? 'Nothing waits for anybody.' : paintTable(['RELEASE', 'STAGE', 'ROLES', 'SINCE'], page.items.map((a) => [a.release, a.stage, Object.keys(a.roles).join(', '), a.openedAt])),
+    page.items.length === 0
+      ? 'Nothing waits for anybody.'
+      : paintTable(
+          ['RELEASE', 'STAGE', 'ROLES', 'SINCE'],
+          page.items.map((a) => [a.release, a.stage, Object.keys(a.roles).join(', '), a.openedAt]),
+        ),
   );
 }
 
 async function exportAll(session: Session): Promise<void> {
   const text = await unwrap(session.client.GET('/api/v1/resources/export', { parseAs: 'text' }));
-  session.print({ yaml: text }, () => printableYaml(String(text)));
+  session.print({ yaml: text }, () => printableYaml(text));
 }
 
 function printableYaml(text: string): string {

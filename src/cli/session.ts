@@ -40,11 +40,12 @@ interface Globals {
 }
 
 /** Runs a command's work and turns what goes wrong into a message and the documented exit code. */
-export function withSession<Args extends readonly unknown[]>(work: (session: Session, ...args: Args) => Promise<void>) {
+// eslint-disable-next-line typescript/no-explicit-any -- commander hands over what the command declared; each command types its own
+export function withSession(work: (session: Session, ...args: any[]) => Promise<void>) {
   return async function action(this: Command, ...args: unknown[]): Promise<void> {
     const globals = this.optsWithGlobals<Globals>();
     try {
-      await work(await openSession(globals), ...(args as unknown as Args));
+      await work(await openSession(globals), ...args);
     } catch (error) {
       process.exitCode = report(error, globals.json === true);
     }

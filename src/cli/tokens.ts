@@ -34,14 +34,27 @@ async function whoAmI(session: Session): Promise<void> {
   session.print(me, () => `${pc.bold(me.name)}: ${me.roles.join(', ') || 'no role'}\n${me.permissions.join('\n')}`);
 }
 
-async function create(session: Session, principal: string, options: { readonly description: string; readonly expires?: string }): Promise<void> {
-  const made = await unwrap(session.client.POST('/api/v1/tokens', { body: { principal, description: options.description, ...(options.expires ? { expiresAt: options.expires } : {}) } }));
+async function create(
+  session: Session,
+  principal: string,
+  options: { readonly description: string; readonly expires?: string },
+): Promise<void> {
+  const made = await unwrap(
+    session.client.POST('/api/v1/tokens', {
+      body: { principal, description: options.description, ...(options.expires ? { expiresAt: options.expires } : {}) },
+    }),
+  );
   session.print(made, () => `${made.token}\n${pc.dim(`shown this once; ${made.id} expires ${made.expiresAt}`)}`);
 }
 
 async function list(session: Session): Promise<void> {
   const page = await unwrap(session.client.GET('/api/v1/tokens'));
-  session.print(page, () => paintTable(['ID', 'PRINCIPAL', 'EXPIRES', 'FOR'], page.items.map((t) => [t.id, t.principal, t.expiresAt, t.description])));
+  session.print(page, () =>
+    paintTable(
+      ['ID', 'PRINCIPAL', 'EXPIRES', 'FOR'],
+      page.items.map((t) => [t.id, t.principal, t.expiresAt, t.description]),
+    ),
+  );
 }
 
 async function revoke(session: Session, id: string): Promise<void> {

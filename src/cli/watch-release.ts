@@ -12,21 +12,31 @@ export interface WatchReleaseOptions {
   readonly tell: boolean;
 }
 
-const underWay: readonly string[] = ['active', 'rolling-back'];
+const underWay: ReadonlySet<string> = new Set(['active', 'rolling-back']);
 
 /** Follows a release to its end. Exits 0 completed, 7 rolled back, 1 failed or cancelled, 124 timed out. */
 export async function watchRelease(session: Session, id: string, options: WatchReleaseOptions): Promise<void> {
   const deadline = AbortSignal.timeout(options.timeoutSeconds * 1000);
   const read = () => unwrap(session.client.GET('/api/v1/releases/{release}', { params: { path: { release: id } } }));
   let release = await read();
-  const events = watchEvents({ server: session.server, subject: `release/${id}`, after: 0, signal: deadline, ...(session.token === undefined ? {} : { token: session.token }) });
+  const events = watchEvents({
+    server: session.server,
+    subject: `release/${id}`,
+    after: 0,
+    signal: deadline,
+    ...(session.token === undefined ? {} : { token: session.token }),
+  });
   for await (const event of events) {
     if (options.tell) process.stdout.write(`${session.json ? JSON.stringify(event.event) : lineOf(event)}\n`);
     if (!isEnd(event, id)) continue;
     release = await read();
-    if (!underWay.includes(release.state)) break;
+    if (!underWay.has(release.state)) break;
   }
-  if (underWay.includes(release.state)) throw new Ended(exitCode.timedOut, `expected ${id} to end within ${options.timeoutSeconds} s; it is ${release.state}: ${release.standing.sentence}`);
+  if (underWay.has(release.state))
+    throw new Ended(
+      exitCode.timedOut,
+      `expected ${id} to end within ${options.timeoutSeconds} s; it is ${release.state}: ${release.standing.sentence}`,
+    );
   if (!options.tell) session.print(release, () => `${release.id} ${release.state}: ${release.standing.sentence}`);
   throw new Ended(exitCodeOfRelease(release.state));
 }

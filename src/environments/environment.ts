@@ -21,6 +21,10 @@ export function laneOf(application: string, environment: string): string {
 }
 
 /** Defaults of the application, overridden by the environment's own values. */
-export function effectiveConfiguration(defaults: Readonly<Record<string, string>>, environment: Environment, application: string): Readonly<Record<string, string>> {
+export function effectiveConfiguration(
+  defaults: Readonly<Record<string, string>>,
+  environment: Environment,
+  application: string,
+): Readonly<Record<string, string>> {
   return { ...defaults, ...environment.applications[application]?.configuration };
 }

@@ -26,7 +26,10 @@ const Body = z
     stage: z.string().max(63).optional().describe('Needed only when several stages wait'),
     reason: z.string().trim().max(2000).optional(),
   })
-  .refine((b) => b.decision === 'approve' || (b.reason ?? '').length >= 3, { path: ['reason'], message: 'expected why, in at least three letters: a rejection tells the next person what to change' });
+  .refine((b) => b.decision === 'approve' || (b.reason ?? '').length >= 3, {
+    path: ['reason'],
+    message: 'expected why, in at least three letters: a rejection tells the next person what to change',
+  });
 type Body = z.infer<typeof Body>;
 type ApprovalCall = Call<z.infer<typeof params>, unknown, Body>;
 
@@ -37,7 +40,17 @@ const GateView = z.object({
   roles: z.record(z.string(), z.number()),
   candidate: z.string().optional(),
   quorum: z.array(z.object({ role: z.string(), principal: z.string().optional() })),
-  approvals: z.array(z.object({ principal: z.string(), roles: z.array(z.string()), decision: z.enum(['approve', 'reject']), candidate: z.string(), valid: z.boolean(), reason: z.string().optional(), at: z.iso.datetime() })),
+  approvals: z.array(
+    z.object({
+      principal: z.string(),
+      roles: z.array(z.string()),
+      decision: z.enum(['approve', 'reject']),
+      candidate: z.string(),
+      valid: z.boolean(),
+      reason: z.string().optional(),
+      at: z.iso.datetime(),
+    }),
+  ),
 });
 type GateView = z.infer<typeof GateView>;
 
@@ -68,7 +81,11 @@ export function approvalRoutes(deps: ApprovalDeps): readonly Route[] {
       result: z.object({ items: z.array(GateView) }),
       handle: async (call) => {
         const release = await releaseOrRefuse(deps.db, call.params.release);
-        const [gates, approvals, candidate] = [await listApprovalGates(deps.db, release.id), await listApprovals(deps.db, release.id), await findCandidate(deps.db, release.id)];
+        const [gates, approvals, candidate] = [
+          await listApprovalGates(deps.db, release.id),
+          await listApprovals(deps.db, release.id),
+          await findCandidate(deps.db, release.id),
+        ];
         return { body: { items: gates.map((gate) => viewOf(gate, approvals, candidate)) } };
       },
     }),
@@ -77,10 +94,23 @@ export function approvalRoutes(deps: ApprovalDeps): readonly Route[] {
       operation: 'listOpenApprovals',
       access: 'approval.read',
       summary: 'What waits for people, oldest first',
-      result: z.object({ items: z.array(z.object({ release: z.string(), stage: z.string(), roles: z.record(z.string(), z.number()), openedAt: z.iso.datetime() })) }),
+      result: z.object({
+        items: z.array(
+          z.object({ release: z.string(), stage: z.string(), roles: z.record(z.string(), z.number()), openedAt: z.iso.datetime() }),
+        ),
+      }),
       handle: async () => {
         const gates = await listOpenGates(deps.db, 200);
-        return { body: { items: gates.map((g) => ({ release: g.release, stage: g.stage, roles: { ...g.rule.roles }, openedAt: g.openedAt.toISOString() })) } };
+        return {
+          body: {
+            items: gates.map((g) => ({
+              release: g.release,
+              stage: g.stage,
+              roles: { ...g.rule.roles },
+              openedAt: g.openedAt.toISOString(),
+            })),
+          },
+        };
       },
     }),
   ];
@@ -94,7 +124,9 @@ async function decide(tx: Transaction, call: ApprovalCall): Promise<GateView> {
   if (!candidate || candidate.digest !== call.body.candidate) throw await staleCandidate(tx, release, candidate, call.body.candidate);
   refuseAuthor(release, call);
   refuseOtherRole(gate, call);
-  const before = (await listApprovals(tx, release.id)).find((a) => a.stage === gate.stage && a.principal === call.principal.name && a.candidateDigest === candidate.digest);
+  const before = (await listApprovals(tx, release.id)).find(
+    (a) => a.stage === gate.stage && a.principal === call.principal.name && a.candidateDigest === candidate.digest,
+  );
   if (before?.decision !== call.body.decision) await writeDown(tx, { release, gate, candidate, call });
   return viewOf(gate, await listApprovals(tx, release.id), candidate);
 }
@@ -132,19 +164,39 @@ async function writeDown(tx: Transaction, { release, gate, candidate, call }: De
 async function releaseOrRefuse(reader: Database | Transaction, id: string): Promise<Release> {
   const release = await findRelease(reader, id);
   if (release) return release;
-  throw new Fault({ code: 'release.unknown', status: 404, message: `expected a release named ${id}, found none`, remedy: 'List them: tidegate get releases' });
+  throw new Fault({
+    code: 'release.unknown',
+    status: 404,
+    message: `expected a release named ${id}, found none`,
+    remedy: 'List them: tidegate get releases',
+  });
 }
 
 function chooseGate(gates: readonly ApprovalGate[], stage: string | undefined, release: Release): ApprovalGate {
   const asked = stage === undefined ? (gates.find((g) => g.state === 'open') ?? gates.at(-1)) : gates.find((g) => g.stage === stage);
-  if (!asked) throw new Fault({ code: 'approval.not-open', status: 409, message: `expected a stage of ${release.id} that waits for approval, found none${stage ? ` named ${stage}` : ''}`, remedy: `See what it waits for: tidegate why ${release.id}` });
-  if (asked.state === 'closed') throw new Fault({ code: 'approval.closed', status: 409, message: `the approval of ${release.id} for ${asked.stage} is decided already`, remedy: `Roll it back if it must not run: tidegate rollback ${release.id}` });
+  if (!asked)
+    throw new Fault({
+      code: 'approval.not-open',
+      status: 409,
+      message: `expected a stage of ${release.id} that waits for approval, found none${stage ? ` named ${stage}` : ''}`,
+      remedy: `See what it waits for: tidegate why ${release.id}`,
+    });
+  if (asked.state === 'closed')
+    throw new Fault({
+      code: 'approval.closed',
+      status: 409,
+      message: `the approval of ${release.id} for ${asked.stage} is decided already`,
+      remedy: `Roll it back if it must not run: tidegate rollback ${release.id}`,
+    });
   return asked;
 }
 
 async function staleCandidate(tx: Transaction, release: Release, current: Candidate | undefined, given: string): Promise<Fault> {
   const old = (await listCandidates(tx, release.id)).find((c) => c.digest === given);
-  const diff = old && current ? diffCandidates(old.content, current.content).map((d) => ({ pointer: d.pointer, before: d.before ?? null, after: d.after ?? null })) : [];
+  const diff =
+    old && current
+      ? diffCandidates(old.content, current.content).map((d) => ({ pointer: d.pointer, before: d.before ?? null, after: d.after ?? null }))
+      : [];
   const changed = diff.length > 0 ? `; what changed: ${diff.map((d) => d.pointer).join(', ')}` : '';
   return new Fault({
     code: 'candidate.stale',
@@ -158,15 +210,29 @@ async function staleCandidate(tx: Transaction, release: Release, current: Candid
 function refuseAuthor(release: Release, call: ApprovalCall): void {
   const part = authorshipOf(release, call.principal);
   if (!part) return;
-  const did = { commit: `wrote commits of ${release.id}${part.email ? ` (${part.email})` : ''}`, tag: `signed the tag ${release.tag}`, request: `asked for ${release.id}` }[part.part];
-  throw new Fault({ code: 'approval.author', status: 403, message: `${call.principal.name} ${did}: who had a part in a release cannot approve it`, remedy: 'Somebody who had no part in it decides.' });
+  const did = {
+    commit: `wrote commits of ${release.id}${part.email ? ` (${part.email})` : ''}`,
+    tag: `signed the tag ${release.tag}`,
+    request: `asked for ${release.id}`,
+  }[part.part];
+  throw new Fault({
+    code: 'approval.author',
+    status: 403,
+    message: `${call.principal.name} ${did}: who had a part in a release cannot approve it`,
+    remedy: 'Somebody who had no part in it decides.',
+  });
 }
 
 function refuseOtherRole(gate: ApprovalGate, call: ApprovalCall): void {
   const asked = Object.keys(gate.rule.roles);
   if (call.principal.kind === 'person' && call.principal.roles.some((r) => asked.includes(r))) return;
   const got = call.principal.kind === 'person' ? `the roles ${call.principal.roles.join(', ') || 'none'}` : `a ${call.principal.kind}`;
-  throw new Fault({ code: 'approval.role', status: 403, message: `expected a person with one of the roles ${asked.join(', ')}, got ${got}`, remedy: `Ask somebody who holds ${asked.join(' or ')}.` });
+  throw new Fault({
+    code: 'approval.role',
+    status: 403,
+    message: `expected a person with one of the roles ${asked.join(', ')}, got ${got}`,
+    remedy: `Ask somebody who holds ${asked.join(' or ')}.`,
+  });
 }
 
 function viewOf(gate: ApprovalGate, all: readonly StoredApproval[], candidate: Candidate | undefined): GateView {
@@ -179,6 +245,14 @@ function viewOf(gate: ApprovalGate, all: readonly StoredApproval[], candidate: C
     roles: { ...gate.rule.roles },
     ...(candidate ? { candidate: candidate.digest } : {}),
     quorum: matchQuorum(gate.rule, valid).map((slot) => ({ ...slot })),
-    approvals: approvals.map((a) => ({ principal: a.principal, roles: [...a.roles], decision: a.decision, candidate: a.candidateDigest, valid: a.candidateDigest === candidate?.digest, ...(a.reason ? { reason: a.reason } : {}), at: a.at.toISOString() })),
+    approvals: approvals.map((a) => ({
+      principal: a.principal,
+      roles: [...a.roles],
+      decision: a.decision,
+      candidate: a.candidateDigest,
+      valid: a.candidateDigest === candidate?.digest,
+      ...(a.reason ? { reason: a.reason } : {}),
+      at: a.at.toISOString(),
+    })),
   };
 }

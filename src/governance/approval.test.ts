@@ -64,14 +64,25 @@ describe('an approval gate', () => {
 
 describe('the quorum', () => {
   const roleNames = ['a', 'b', 'c', 'd'];
-  const people = fc.array(fc.uniqueArray(fc.constantFrom(...roleNames)), { maxLength: 7 }).map((roles) => roles.map((r, i) => ({ principal: `p${i}`, roles: r })));
+  const people = fc
+    .array(fc.uniqueArray(fc.constantFrom(...roleNames)), { maxLength: 7 })
+    .map((roles) => roles.map((r, i) => ({ principal: `p${i}`, roles: r })));
   const rules = fc.dictionary(fc.constantFrom(...roleNames), fc.integer({ min: 1, max: 2 })).map((roles) => ({ roles, expiresHours: 1 }));
 
   /** Every way to seat people, tried one by one: slow and obviously right. */
   function mostSeats(slots: readonly string[], free: readonly { readonly principal: string; readonly roles: readonly string[] }[]): number {
     const [role, ...rest] = slots;
     if (role === undefined) return 0;
-    const seated = free.filter((p) => p.roles.includes(role)).map((p) => 1 + mostSeats(rest, free.filter((q) => q !== p)));
+    const seated = free
+      .filter((p) => p.roles.includes(role))
+      .map(
+        (p) =>
+          1 +
+          mostSeats(
+            rest,
+            free.filter((q) => q !== p),
+          ),
+      );
     return Math.max(mostSeats(rest, free), ...seated);
   }
 

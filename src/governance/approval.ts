@@ -36,7 +36,10 @@ export interface QuorumSlot {
  * Gives people to role slots so that as many slots as possible are filled (maximum bipartite matching by augmenting
  * paths, Kuhn 1955): somebody who holds two roles fills whichever the others cannot, whatever the order of approvals.
  */
-export function matchQuorum(rule: ApprovalRule, people: readonly { readonly principal: string; readonly roles: readonly string[] }[]): readonly QuorumSlot[] {
+export function matchQuorum(
+  rule: ApprovalRule,
+  people: readonly { readonly principal: string; readonly roles: readonly string[] }[],
+): readonly QuorumSlot[] {
   const slots = Object.entries(rule.roles).flatMap(([role, count]) => Array.from({ length: count }, () => role));
   const holder: (number | undefined)[] = slots.map(() => undefined);
   const seat = (person: number, tried: Set<number>): boolean => {
@@ -103,11 +106,18 @@ function rejectedReason(rejection: Approval): Reason {
 function missingReason(missing: readonly QuorumSlot[], facts: ApprovalFacts): Reason {
   const roles = missing.map((slot) => slot.role);
   const voided = facts.approvals.filter((a) => a.candidateDigest !== facts.candidateDigest && a.decision === 'approve');
-  const history = voided.length > 0 ? ` ${voided.length} earlier approval${voided.length === 1 ? ' is' : 's are'} void because the candidate changed.` : '';
+  const history =
+    voided.length > 0
+      ? ` ${voided.length} earlier approval${voided.length === 1 ? ' is' : 's are'} void because the candidate changed.`
+      : '';
   return {
     code: 'approval.missing-role',
     sentence: `Waiting for ${roles.join(', ')} to approve.${history}`,
     remedy: `Somebody with the role ${[...new Set(roles)].join(' or ')} who had no part in the release approves candidate ${facts.candidateDigest.slice(0, 19)}…`,
-    evidence: { missing: roles, candidate: facts.candidateDigest, voided: voided.map((a) => ({ principal: a.principal, candidate: a.candidateDigest })) },
+    evidence: {
+      missing: roles,
+      candidate: facts.candidateDigest,
+      voided: voided.map((a) => ({ principal: a.principal, candidate: a.candidateDigest })),
+    },
   };
 }

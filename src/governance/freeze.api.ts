@@ -14,7 +14,16 @@ export interface FreezeDeps {
 }
 
 const NewFreeze = z.strictObject({ name: ResourceName, spec: Freeze });
-const FreezeView = z.object({ name: z.string(), from: z.string(), to: z.string(), environments: z.array(z.string()), applications: z.array(z.string()), reason: z.string(), active: z.boolean(), version: z.number() });
+const FreezeView = z.object({
+  name: z.string(),
+  from: z.string(),
+  to: z.string(),
+  environments: z.array(z.string()),
+  applications: z.array(z.string()),
+  reason: z.string(),
+  active: z.boolean(),
+  version: z.number(),
+});
 
 /** Freezes without the right to apply everything else: who answers for operations declares them. */
 export function freezeRoutes(deps: FreezeDeps): readonly Route[] {
@@ -28,7 +37,9 @@ function listRoute({ db }: FreezeDeps): Route {
     access: 'freeze.read',
     summary: 'Freezes, by name',
     result: z.object({ items: z.array(FreezeView) }),
-    handle: async ({ at }) => ({ body: { items: (await listResources(db, 'Freeze')).map((r) => viewOf(r.name, Freeze.parse(r.spec), r.version, at)) } }),
+    handle: async ({ at }) => ({
+      body: { items: (await listResources(db, 'Freeze')).map((r) => viewOf(r.name, Freeze.parse(r.spec), r.version, at)) },
+    }),
   });
 }
 
@@ -43,7 +54,14 @@ function declareRoute({ kinds }: FreezeDeps): Route {
     result: FreezeView,
     status: 201,
     handle: async ({ body: { name, spec }, principal, at }, tx) => {
-      if (Date.parse(spec.to) <= at.getTime()) throw new Fault({ code: 'freeze.past', status: 422, message: `expected a freeze that ends in the future, got ${spec.to}`, remedy: 'Correct the year or the zone.', faults: [{ pointer: '/spec/to', detail: 'expected a time to come' }] });
+      if (Date.parse(spec.to) <= at.getTime())
+        throw new Fault({
+          code: 'freeze.past',
+          status: 422,
+          message: `expected a freeze that ends in the future, got ${spec.to}`,
+          remedy: 'Correct the year or the zone.',
+          faults: [{ pointer: '/spec/to', detail: 'expected a time to come' }],
+        });
       await lockResources(tx, 'write');
       const before = await findResource(tx, 'Freeze', name);
       await saveResource(tx, { after: { kind: 'Freeze', name, labels: before?.labels ?? {}, spec }, before, principal, at }, kinds);

@@ -14,7 +14,10 @@ describe('a freeze', () => {
   test('holds a deployment inside it and tells the next opening', () => {
     const decision = decideFreeze([freeze('2026-11-27T00:00:00Z', '2026-11-28T00:00:00Z')], scope, noon);
 
-    expect(decision).toMatchObject({ effect: 'deny', reasons: [{ code: 'freeze.active', evidence: { nextOpening: '2026-11-28T00:00:00.000Z' } }] });
+    expect(decision).toMatchObject({
+      effect: 'deny',
+      reasons: [{ code: 'freeze.active', evidence: { nextOpening: '2026-11-28T00:00:00.000Z' } }],
+    });
     expect(decision.until).toEqual(new Date('2026-11-28T00:00:00Z'));
   });
 
@@ -67,13 +70,17 @@ describe('the next opening', () => {
         const opening = nextOpening(list, scope, from);
 
         expect(decideFreeze(list, scope, opening).effect).toBe('allow');
-        for (let t = from.getTime(); t < opening.getTime(); t += 1_800_000) expect(decideFreeze(list, scope, new Date(t)).effect).toBe('deny');
+        for (let t = from.getTime(); t < opening.getTime(); t += 1_800_000)
+          expect(decideFreeze(list, scope, new Date(t)).effect).toBe('deny');
       }),
     );
   });
 
   test('follows freezes that touch each other', () => {
-    const list = [freeze('2026-11-27T00:00:00Z', '2026-11-28T00:00:00Z'), freeze('2026-11-28T00:00:00Z', '2026-11-29T00:00:00Z', { name: 'saturday' })];
+    const list = [
+      freeze('2026-11-27T00:00:00Z', '2026-11-28T00:00:00Z'),
+      freeze('2026-11-28T00:00:00Z', '2026-11-29T00:00:00Z', { name: 'saturday' }),
+    ];
 
     expect(nextOpening(list, scope, noon)).toEqual(new Date('2026-11-29T00:00:00Z'));
   });

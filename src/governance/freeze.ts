@@ -13,7 +13,10 @@ export const Freeze = z
     applications: names.default([]).describe('Empty: every application'),
     reason: z.string().min(3).max(1000),
   })
-  .refine((f) => Date.parse(f.from) < Date.parse(f.to), { path: ['to'], message: 'expected a time after `from`: a freeze of zero or negative length holds nothing' });
+  .refine((f) => Date.parse(f.from) < Date.parse(f.to), {
+    path: ['to'],
+    message: 'expected a time after `from`: a freeze of zero or negative length holds nothing',
+  });
 export type Freeze = z.infer<typeof Freeze>;
 
 export interface NamedFreeze extends Freeze {

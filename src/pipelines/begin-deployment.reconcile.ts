@@ -61,7 +61,9 @@ async function newDeployment(tx: Transaction, run: LoadedRun, stageName: string,
     startedAt: facts.now,
     ...(stage.lane.live ? { previous: stage.lane.live.deployment } : {}),
   };
-  return kind === 'restore' ? { ...common, ...(await planOfRestore(tx, stage.deployment)) } : { ...common, runsRelease: facts.release.id, ...planOfRelease(run, stageName) };
+  return kind === 'restore'
+    ? { ...common, ...(await planOfRestore(tx, stage.deployment)) }
+    : { ...common, runsRelease: facts.release.id, ...planOfRelease(run, stageName) };
 }
 
 function planOfRelease(run: LoadedRun, stageName: string): Pick<Deployment, 'plan' | 'stageDigest' | 'candidateDigest'> {
@@ -71,7 +73,10 @@ function planOfRelease(run: LoadedRun, stageName: string): Pick<Deployment, 'pla
   const port = environment?.applications[facts.release.application]?.port;
   const artifactDigest = facts.candidate?.content.artifacts[facts.release.application];
   if (!stage || !environment || port === undefined || !facts.candidate || !artifactDigest) {
-    throw new Fault({ code: 'deployment.incomplete', message: 'expected a candidate, a stage and a port for users; the gates should have refused this' });
+    throw new Fault({
+      code: 'deployment.incomplete',
+      message: 'expected a candidate, a stage and a port for users; the gates should have refused this',
+    });
   }
   const plan: DeploymentPlan = {
     stage,
@@ -82,13 +87,26 @@ function planOfRelease(run: LoadedRun, stageName: string): Pick<Deployment, 'pla
     command: application.run.command,
     configuration: effectiveConfiguration(application.configuration, environment, facts.release.application),
   };
-  return { plan, stageDigest: stageDigest(facts.candidate.content, stage.name, stage.environment), candidateDigest: facts.candidate.digest };
+  return {
+    plan,
+    stageDigest: stageDigest(facts.candidate.content, stage.name, stage.environment),
+    candidateDigest: facts.candidate.digest,
+  };
 }
 
 /** Exactly what ran before: bytes, configuration and command of the deployment that this release replaced, all at once. */
-async function planOfRestore(tx: Transaction, replaced: Deployment | undefined): Promise<Pick<Deployment, 'plan' | 'stageDigest' | 'candidateDigest' | 'runsRelease'>> {
+async function planOfRestore(
+  tx: Transaction,
+  replaced: Deployment | undefined,
+): Promise<Pick<Deployment, 'plan' | 'stageDigest' | 'candidateDigest' | 'runsRelease'>> {
   const before = replaced?.previous ? await findDeployment(tx, replaced.previous) : undefined;
-  if (!before) throw new Fault({ code: 'rollback.no-previous', status: 409, message: 'expected a version that ran before this one, found none', remedy: 'Release a new version: there is nothing to go back to.' });
+  if (!before)
+    throw new Fault({
+      code: 'rollback.no-previous',
+      status: 409,
+      message: 'expected a version that ran before this one, found none',
+      remedy: 'Release a new version: there is nothing to go back to.',
+    });
   return {
     plan: { ...before.plan, stage: { ...before.plan.stage, strategy: { kind: 'all-at-once' }, soakSeconds: 0 } },
     stageDigest: before.stageDigest,
@@ -101,7 +119,8 @@ async function recordBeginning(tx: Transaction, run: LoadedRun, deployment: Depl
   const { facts } = run;
   const stage = facts.stages.find((s) => s.stage.name === deployment.plan.stage.name);
   if (deployment.kind === 'restore' && facts.run.state === 'active') await moveRun(tx, facts.run, { state: 'rolling-back', at: facts.now });
-  if (deployment.kind === 'release') await closeApprovalGate(tx, { release: deployment.release, stage: deployment.plan.stage.name, at: facts.now });
+  if (deployment.kind === 'release')
+    await closeApprovalGate(tx, { release: deployment.release, stage: deployment.plan.stage.name, at: facts.now });
   const decisions = stage && facts.candidate ? stageGates(facts.release, stage, facts.candidate, facts.now) : [];
   await recordChange(tx, {
     actor: reconcilerActor,
@@ -115,7 +134,10 @@ async function recordBeginning(tx: Transaction, run: LoadedRun, deployment: Depl
       candidate: deployment.candidateDigest as Digest,
       artifact: deployment.plan.artifactDigest,
       previous: deployment.previous ?? null,
-      gates: deployment.kind === 'release' ? decisions.map((g) => ({ gate: g.gate, effect: g.decision.effect, reasons: g.decision.reasons.map((r) => r.sentence) })) : [],
+      gates:
+        deployment.kind === 'release'
+          ? decisions.map((g) => ({ gate: g.gate, effect: g.decision.effect, reasons: g.decision.reasons.map((r) => r.sentence) }))
+          : [],
     },
     at: facts.now,
   });

@@ -5,7 +5,16 @@ import { recordChange } from '../platform/ledger/record.store.ts';
 import type { Next } from '../platform/queue/index.ts';
 import { laneOf } from '../environments/index.ts';
 import type { Analysis, JudgedBatch, JudgeSettings } from '../validation/index.ts';
-import { findAnalysis, observe as judge, openJudge, openStage, resolveSettings, saveAnalysis, toJudgeBatch, verdictOf } from '../validation/index.ts';
+import {
+  findAnalysis,
+  observe as judge,
+  openJudge,
+  openStage,
+  resolveSettings,
+  saveAnalysis,
+  toJudgeBatch,
+  verdictOf,
+} from '../validation/index.ts';
 import type { Deployment } from './deployment.ts';
 import { weightsOf } from './deployment.ts';
 import { saveRestarts } from './deployment.store.ts';
@@ -17,7 +26,8 @@ const observeEveryMs = 1000;
 
 function settingsOf(deployment: Deployment): JudgeSettings {
   const criterion = deployment.plan.criteria[0];
-  if (!criterion) throw new Fault({ code: 'criterion.missing', message: 'expected a rollback criterion; the pipeline should have been refused' });
+  if (!criterion)
+    throw new Fault({ code: 'criterion.missing', message: 'expected a rollback criterion; the pipeline should have been refused' });
   return resolveSettings({
     method: 'a1',
     alpha: criterion.alpha,
@@ -30,7 +40,12 @@ function settingsOf(deployment: Deployment): JudgeSettings {
 }
 
 /** A new share of traffic: the evidence of harm goes on, the evidence of being good enough starts afresh. */
-export async function openAnalysisStep(tx: Transaction, pass: Pass, deployment: Deployment, opening: { readonly step: number; readonly at: Date }): Promise<void> {
+export async function openAnalysisStep(
+  tx: Transaction,
+  pass: Pass,
+  deployment: Deployment,
+  opening: { readonly step: number; readonly at: Date },
+): Promise<void> {
   const before = await findAnalysis(tx, deployment.id);
   const settings = before?.settings ?? settingsOf(deployment);
   const state = before ? openStage(before.state) : openJudge(settings);
@@ -38,7 +53,16 @@ export async function openAnalysisStep(tx: Transaction, pass: Pass, deployment: 
   const cursor = before?.cursor ?? (await pass.router.readCounts(laneOf(deployment.application, deployment.environment))).cursor;
   await saveAnalysis(
     tx,
-    { deployment: deployment.id, step: opening.step, settings, state, verdict: verdictOf(state), cursor, nextAt: new Date(opening.at.getTime() + observeEveryMs), updatedAt: opening.at },
+    {
+      deployment: deployment.id,
+      step: opening.step,
+      settings,
+      state,
+      verdict: verdictOf(state),
+      cursor,
+      nextAt: new Date(opening.at.getTime() + observeEveryMs),
+      updatedAt: opening.at,
+    },
     [],
   );
 }
@@ -61,7 +85,15 @@ export async function observe(pass: Pass, deployment: Deployment): Promise<Next>
   }
   const restarts = (instance?.restarts ?? 0) + (instance?.state === 'failed' ? 1 : 0);
   await guarded(pass, async (tx, at) => {
-    const next: Analysis = { ...analysis, step: deployment.step, state, verdict: verdictOf(state), cursor: page.cursor, nextAt: new Date(at.getTime() + observeEveryMs), updatedAt: at };
+    const next: Analysis = {
+      ...analysis,
+      step: deployment.step,
+      state,
+      verdict: verdictOf(state),
+      cursor: page.cursor,
+      nextAt: new Date(at.getTime() + observeEveryMs),
+      updatedAt: at,
+    };
     await saveAnalysis(tx, next, judged);
     if (restarts !== deployment.restarts) await saveRestarts(tx, deployment.id, restarts);
     if (next.verdict.kind !== 'continue' && next.verdict.kind !== analysis.verdict.kind) await recordVerdict(tx, deployment, next);

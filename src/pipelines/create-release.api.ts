@@ -54,28 +54,64 @@ export function createReleaseRoute(deps: CreateReleaseDeps): Route {
 async function verify(deps: CreateReleaseDeps, call: Call<unknown, unknown, Body>): Promise<Verified> {
   const { application: name, tag } = call.body;
   const resource = await findResource(deps.db, 'Application', name);
-  if (!resource) throw new Fault({ code: 'application.unknown', status: 404, message: `expected an Application named ${name}, found none`, remedy: 'Apply it first: tidegate apply -f DIR' });
+  if (!resource)
+    throw new Fault({
+      code: 'application.unknown',
+      status: 404,
+      message: `expected an Application named ${name}, found none`,
+      remedy: 'Apply it first: tidegate apply -f DIR',
+    });
   const application = Application.parse(resource.spec);
   const version = versionOfTag(application, tag);
-  if (version === undefined) throw new Fault({ code: 'tag.pattern', status: 422, message: `expected a tag like ${application.tagPattern}, got ${tag}`, remedy: 'Tag the version in this form, or change tagPattern of the Application.' });
+  if (version === undefined)
+    throw new Fault({
+      code: 'tag.pattern',
+      status: 422,
+      message: `expected a tag like ${application.tagPattern}, got ${tag}`,
+      remedy: 'Tag the version in this form, or change tagPattern of the Application.',
+    });
   const { repository, allowedSigners, protectedBranches } = application;
   const info = await deps.source.verifyTag({ repository, tag, allowedSigners, protectedBranches });
   const before = await findNewestRelease(deps.db, name);
-  const commits = await deps.source.listAuthors({ repository, commit: info.commit, ...(before && before.commit !== info.commit ? { since: before.commit } : {}) });
+  const commits = await deps.source.listAuthors({
+    repository,
+    commit: info.commit,
+    ...(before && before.commit !== info.commit ? { since: before.commit } : {}),
+  });
   return { version, tag: info, commits };
 }
 
 async function create(tx: Transaction, call: Call<unknown, unknown, Body>, verified: Verified): Promise<ReleaseView> {
   const { application } = call.body;
-  const known = (await findReleaseByTag(tx, application, verified.tag.name)) ?? (await findRelease(tx, releaseId(application, verified.version)));
+  const known =
+    (await findReleaseByTag(tx, application, verified.tag.name)) ?? (await findRelease(tx, releaseId(application, verified.version)));
   if (known) refuseKnownTag(known, verified.tag);
   const pipeline = await findResource(tx, 'Pipeline', application);
-  if (!pipeline) throw new Fault({ code: 'pipeline.unknown', status: 409, message: `expected a Pipeline for ${application}, found none`, remedy: 'Apply one first: tidegate apply -f DIR' });
+  if (!pipeline)
+    throw new Fault({
+      code: 'pipeline.unknown',
+      status: 409,
+      message: `expected a Pipeline for ${application}, found none`,
+      remedy: 'Apply one first: tidegate apply -f DIR',
+    });
   const people = await listPeople(tx);
   const { principal } = call;
   const onBehalfOf = people.find((p) => p.name === principal.name)?.actsFor;
-  const authors = authorsOf({ commits: verified.commits, signer: verified.tag.signer, requester: principal, people, ...(onBehalfOf ? { onBehalfOf } : {}) });
-  const release = newRelease({ application, version: verified.version, tag: verified.tag, authors, createdBy: principal.name, at: call.at });
+  const authors = authorsOf({
+    commits: verified.commits,
+    signer: verified.tag.signer,
+    requester: principal,
+    people,
+    ...(onBehalfOf ? { onBehalfOf } : {}),
+  });
+  const release = newRelease({
+    application,
+    version: verified.version,
+    tag: verified.tag,
+    authors,
+    createdBy: principal.name,
+    at: call.at,
+  });
   await saveRelease(tx, release);
   await saveNewRun(tx, { release: release.id, application, pipeline: { name: pipeline.name, version: pipeline.version } });
   await recordChange(tx, {
@@ -84,7 +120,14 @@ async function create(tx: Transaction, call: Call<unknown, unknown, Body>, verif
     action: 'release.created',
     subject: `release/${release.id}`,
     related: [`application/${application}`],
-    after: { tag: release.tag, tagObject: release.tagObject, commit: release.commit, signer: release.signer, pipeline: pipeline.version, authors: release.authors.map((a) => ({ part: a.part, who: a.principal ?? a.email ?? 'unknown' })) },
+    after: {
+      tag: release.tag,
+      tagObject: release.tagObject,
+      commit: release.commit,
+      signer: release.signer,
+      pipeline: pipeline.version,
+      authors: release.authors.map((a) => ({ part: a.part, who: a.principal ?? a.email ?? 'unknown' })),
+    },
     at: call.at,
   });
   return viewOfRelease(release, { state: 'active' });

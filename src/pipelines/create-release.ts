@@ -21,7 +21,10 @@ export function authorsOf(parts: {
   const emails = [...new Set(parts.commits.map((c) => c.email.toLowerCase()))];
   const commits: Author[] = emails.map((email) => ({ part: 'commit', email, ...named(byEmail.get(email)) }));
   const signer: Author = { part: 'tag', principal: principalOf(parts.signer) ?? parts.signer };
-  const requesters: Author[] = [parts.requester.name, ...(parts.onBehalfOf ? [parts.onBehalfOf] : [])].map((principal) => ({ part: 'request', principal }));
+  const requesters: Author[] = [parts.requester.name, ...(parts.onBehalfOf ? [parts.onBehalfOf] : [])].map((principal) => ({
+    part: 'request',
+    principal,
+  }));
   return [...commits, signer, ...requesters];
 }
 
@@ -57,7 +60,13 @@ export function newRelease(parts: NewRelease): Release {
 /** A tag names one release for ever: seen again with another object it was moved, which is an incident and not a new release. */
 export function refuseKnownTag(known: Release, tag: TagInfo): never {
   if (known.tagObject === tag.tagObject) {
-    throw new Fault({ code: 'release.exists', status: 409, message: `${known.id} exists already, made from this very tag`, remedy: `Look at it: tidegate status ${known.id}`, extra: { release: known.id } });
+    throw new Fault({
+      code: 'release.exists',
+      status: 409,
+      message: `${known.id} exists already, made from this very tag`,
+      remedy: `Look at it: tidegate status ${known.id}`,
+      extra: { release: known.id },
+    });
   }
   throw new Fault({
     code: 'tag.moved',

@@ -47,8 +47,22 @@ export function deploymentRoutes({ db }: { readonly db: Database }): readonly Ro
       handle: async ({ params: { deployment } }) => {
         await deploymentOrRefuse(db, deployment);
         const analysis = await findAnalysis(db, deployment);
-        if (!analysis) throw new Fault({ code: 'analysis.none', status: 404, message: `expected a canary that was judged; ${deployment} was not`, remedy: 'Only canary steps below 100 % are judged.' });
-        return { body: { deployment, step: analysis.step, settings: { ...analysis.settings }, verdict: { ...analysis.verdict }, updatedAt: analysis.updatedAt.toISOString() } };
+        if (!analysis)
+          throw new Fault({
+            code: 'analysis.none',
+            status: 404,
+            message: `expected a canary that was judged; ${deployment} was not`,
+            remedy: 'Only canary steps below 100 % are judged.',
+          });
+        return {
+          body: {
+            deployment,
+            step: analysis.step,
+            settings: { ...analysis.settings },
+            verdict: { ...analysis.verdict },
+            updatedAt: analysis.updatedAt.toISOString(),
+          },
+        };
       },
     }),
     read({
@@ -72,5 +86,10 @@ export function deploymentRoutes({ db }: { readonly db: Database }): readonly Ro
 async function deploymentOrRefuse(db: Database, id: string) {
   const deployment = await findDeployment(db, id);
   if (deployment) return deployment;
-  throw new Fault({ code: 'deployment.unknown', status: 404, message: `expected a deployment named ${id}, found none`, remedy: 'List a release’s deployments: tidegate status RELEASE' });
+  throw new Fault({
+    code: 'deployment.unknown',
+    status: 404,
+    message: `expected a deployment named ${id}, found none`,
+    remedy: 'List a release’s deployments: tidegate status RELEASE',
+  });
 }

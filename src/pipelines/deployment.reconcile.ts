@@ -32,16 +32,30 @@ export async function performOnDeployment(pass: Pass, action: Exclude<Deployment
     case 'observe':
       return observe(pass, deployment);
     case 'hold':
-      return move(pass, deployment, { state: 'held', reason: action.reason }, { action: 'deployment.held', reason: action.reason.sentence });
+      return move(
+        pass,
+        deployment,
+        { state: 'held', reason: action.reason },
+        { action: 'deployment.held', reason: action.reason.sentence },
+      );
     case 'settle':
       return settle(pass, deployment, action.reasons);
     case 'retire-previous':
       return retirePrevious(pass, deployment);
     case 'revert':
-      return move(pass, deployment, { state: 'reverting', reason: action.reason, decidedAt: action.decidedAt }, { action: 'deployment.reverting', reason: action.reason.sentence, after: { code: action.reason.code, evidence: (action.reason.evidence ?? {}) as Json } });
+      return move(
+        pass,
+        deployment,
+        { state: 'reverting', reason: action.reason, decidedAt: action.decidedAt },
+        {
+          action: 'deployment.reverting',
+          reason: action.reason.sentence,
+          after: { code: action.reason.code, evidence: (action.reason.evidence ?? {}) as Json },
+        },
+      );
     case 'withdraw-traffic':
       return withdrawTraffic(pass, deployment);
-    case 'stop-instance':
+    default:
       return stopInstance(pass, deployment);
   }
 }
@@ -52,12 +66,17 @@ function fenceOf(pass: Pass, deployment: Deployment): Fence {
 
 interface Told {
   readonly action: string;
-  readonly after?: Json;
+  readonly after?: Readonly<Record<string, Json>>;
   readonly reason?: string;
 }
 
 /** State and ledger entry of one step of a deployment, in the caller's transaction. */
-async function moveInTransaction(tx: Transaction, deployment: Deployment, change: Parameters<typeof moveDeployment>[2], told: Told): Promise<void> {
+async function moveInTransaction(
+  tx: Transaction,
+  deployment: Deployment,
+  change: Parameters<typeof moveDeployment>[2],
+  told: Told,
+): Promise<void> {
   await moveDeployment(tx, deployment, change);
   await recordChange(tx, {
     actor: reconcilerActor,
@@ -65,7 +84,11 @@ async function moveInTransaction(tx: Transaction, deployment: Deployment, change
     subject: `deployment/${deployment.id}`,
     related: [`release/${deployment.release}`, `environment/${deployment.environment}`],
     before: { state: deployment.state, step: deployment.step },
-    after: { state: change.state, ...(change.step === undefined ? {} : { step: change.step }), ...(typeof told.after === 'object' && told.after !== null ? told.after : {}) },
+    after: {
+      state: change.state,
+      ...(change.step === undefined ? {} : { step: change.step }),
+      ...told.after,
+    },
     ...(told.reason === undefined ? {} : { reason: told.reason }),
     at: change.at,
   });
@@ -93,15 +116,26 @@ async function startInstance(pass: Pass, deployment: Deployment): Promise<Next> 
     fenceOf(pass, deployment),
   );
   if (instance.state === 'failed') {
-    throw new Fault({ code: 'instance.failed', message: `expected ${deployment.id} to start; ${instance.failure ?? 'it failed'}`, remedy: 'Read its log; fix and tag a new version.' });
+    throw new Fault({
+      code: 'instance.failed',
+      message: `expected ${deployment.id} to start; ${instance.failure ?? 'it failed'}`,
+      remedy: 'Read its log; fix and tag a new version.',
+    });
   }
-  return move(pass, deployment, { state: 'checking', instanceUrl: instance.url }, { action: 'deployment.instance-started', after: { url: instance.url, artifact: plan.artifactDigest } });
+  return move(
+    pass,
+    deployment,
+    { state: 'checking', instanceUrl: instance.url },
+    { action: 'deployment.instance-started', after: { url: instance.url, artifact: plan.artifactDigest } },
+  );
 }
 
 async function probe(pass: Pass, deployment: Deployment): Promise<Next> {
   const instance = await pass.target.findInstance(deployment.id);
   const check = deployment.plan.stage.healthCheck;
-  const result = instance ? await probeHttp(instance.url, check, pass.clock) : { at: pass.clock.now(), passed: false, detail: 'the host knows no such instance' };
+  const result = instance
+    ? await probeHttp(instance.url, check, pass.clock)
+    : { at: pass.clock.now(), passed: false, detail: 'the host knows no such instance' };
   await guarded(pass, async (tx) => {
     await saveProbe(tx, deployment.id, result);
     const restarts = (instance?.restarts ?? 0) + (instance?.state === 'failed' ? 1 : 0);
@@ -113,12 +147,21 @@ async function probe(pass: Pass, deployment: Deployment): Promise<Next> {
 /** The route as it should be with `weight` percent on the new version; the version before stays in it, warm, until the end. */
 function routeWith(pass: Pass, deployment: Deployment, weight: number): Route {
   const { previous } = pass.run;
-  const arm = (d: Deployment, share: number) => ({ deployment: d.id, version: d.plan.version, upstream: d.instanceUrl ?? '', weight: share });
+  const arm = (d: Deployment, share: number) => ({
+    deployment: d.id,
+    version: d.plan.version,
+    upstream: d.instanceUrl ?? '',
+    weight: share,
+  });
   const arms = previous ? [arm(previous, 100 - weight), arm(deployment, weight)] : [arm(deployment, 100)];
   return { lane: laneOf(deployment.application, deployment.environment), port: deployment.plan.port, arms };
 }
 
-async function shiftTraffic(pass: Pass, deployment: Deployment, action: { readonly step: number; readonly weight: number; readonly reasons: readonly Reason[] }): Promise<Next> {
+async function shiftTraffic(
+  pass: Pass,
+  deployment: Deployment,
+  action: { readonly step: number; readonly weight: number; readonly reasons: readonly Reason[] },
+): Promise<Next> {
   const status = await pass.router.setRoute(routeWith(pass, deployment, action.weight), fenceOf(pass, deployment));
   const state: DeploymentState = action.weight === 100 ? 'soaking' : 'observing';
   await guarded(pass, async (tx, at) => {
@@ -126,7 +169,11 @@ async function shiftTraffic(pass: Pass, deployment: Deployment, action: { readon
       tx,
       deployment,
       { state, step: action.step, at },
-      { action: 'deployment.traffic-shifted', after: { weight: action.weight, generation: status.generation, reasons: action.reasons as unknown as Json }, ...reasonOf(action.reasons) },
+      {
+        action: 'deployment.traffic-shifted',
+        after: { weight: action.weight, generation: status.generation, reasons: action.reasons as unknown as Json },
+        ...reasonOf(action.reasons),
+      },
     );
     if (state === 'observing') await openAnalysisStep(tx, pass, deployment, { step: action.step, at });
   });
@@ -142,7 +189,12 @@ async function settle(pass: Pass, deployment: Deployment, reasons: readonly Reas
   const route = routeWith(pass, deployment, 100);
   await pass.router.setRoute({ ...route, arms: route.arms.filter((a) => a.deployment === deployment.id) }, fenceOf(pass, deployment));
   await guarded(pass, async (tx, at) => {
-    await moveInTransaction(tx, deployment, { state: 'settling', at }, { action: 'deployment.settled', after: { live: deployment.runsRelease }, ...reasonOf(reasons) });
+    await moveInTransaction(
+      tx,
+      deployment,
+      { state: 'settling', at },
+      { action: 'deployment.settled', after: { live: deployment.runsRelease }, ...reasonOf(reasons) },
+    );
     await setLive(tx, deployment.application, deployment.environment, deployment.id);
   });
   return { kind: 'again' };
@@ -151,7 +203,12 @@ async function settle(pass: Pass, deployment: Deployment, reasons: readonly Reas
 async function retirePrevious(pass: Pass, deployment: Deployment): Promise<Next> {
   if (deployment.previous) await pass.target.stopInstance(deployment.previous, fenceOf(pass, deployment), stopGraceMs);
   await guarded(pass, async (tx, at) => {
-    await moveInTransaction(tx, deployment, { state: 'succeeded', at }, { action: 'deployment.succeeded', after: { release: deployment.runsRelease, retired: deployment.previous ?? null } });
+    await moveInTransaction(
+      tx,
+      deployment,
+      { state: 'succeeded', at },
+      { action: 'deployment.succeeded', after: { release: deployment.runsRelease, retired: deployment.previous ?? null } },
+    );
     await freeLane(pass, tx, deployment);
   });
   return { kind: 'again' };
@@ -168,14 +225,28 @@ async function withdrawTraffic(pass: Pass, deployment: Deployment): Promise<Next
   else await pass.router.removeRoute(fence.lane, fence);
   const zeroShareAt = pass.clock.now();
   const milliseconds = deployment.decidedAt ? zeroShareAt.getTime() - deployment.decidedAt.getTime() : null;
-  return move(pass, deployment, { state: 'withdrawing', zeroShareAt }, { action: 'deployment.traffic-withdrawn', after: { weight: 0, millisecondsAfterDecision: milliseconds } });
+  return move(
+    pass,
+    deployment,
+    { state: 'withdrawing', zeroShareAt },
+    { action: 'deployment.traffic-withdrawn', after: { weight: 0, millisecondsAfterDecision: milliseconds } },
+  );
 }
 
 async function stopInstance(pass: Pass, deployment: Deployment): Promise<Next> {
   await pass.target.stopInstance(deployment.id, fenceOf(pass, deployment), stopGraceMs);
   const state = deployment.step >= 0 ? 'rolled-back' : 'failed';
   await guarded(pass, async (tx, at) => {
-    await moveInTransaction(tx, deployment, { state, at }, { action: `deployment.${state}`, after: { release: deployment.runsRelease }, ...(deployment.reason ? { reason: deployment.reason.sentence } : {}) });
+    await moveInTransaction(
+      tx,
+      deployment,
+      { state, at },
+      {
+        action: `deployment.${state}`,
+        after: { release: deployment.runsRelease },
+        ...(deployment.reason ? { reason: deployment.reason.sentence } : {}),
+      },
+    );
     await freeLane(pass, tx, deployment);
   });
   return { kind: 'again' };
@@ -185,5 +256,8 @@ async function stopInstance(pass: Pass, deployment: Deployment): Promise<Next> {
 async function freeLane(pass: Pass, tx: Transaction, deployment: Deployment): Promise<void> {
   await giveLaneBack(tx, deployment.application, deployment.environment, deployment.release);
   const others = await listRunsUnderWay(tx, deployment.application);
-  await pass.queue.wake(tx, others.filter((id) => id !== deployment.release));
+  await pass.queue.wake(
+    tx,
+    others.filter((id) => id !== deployment.release),
+  );
 }

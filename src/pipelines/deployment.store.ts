@@ -76,7 +76,10 @@ export interface DeploymentChange {
 /** Moves it along its state table; Fault `deployment.moved` when it is no longer where the caller saw it (retryable: look again). */
 export async function moveDeployment(tx: Transaction, deployment: Deployment, change: DeploymentChange): Promise<void> {
   if (!mayBecome(deployment.state, change.state)) {
-    throw new Fault({ code: 'deployment.transition', message: `expected a state that may follow ${deployment.state}, got ${change.state}` });
+    throw new Fault({
+      code: 'deployment.transition',
+      message: `expected a state that may follow ${deployment.state}, got ${change.state}`,
+    });
   }
   const moved = await tx
     .withTables<Tables>()
@@ -96,7 +99,12 @@ export async function moveDeployment(tx: Transaction, deployment: Deployment, ch
     .where('step', '=', deployment.step)
     .executeTakeFirst();
   if (Number(moved.numUpdatedRows) !== 1) {
-    throw new Fault({ code: 'deployment.moved', status: 409, retryable: true, message: `expected ${deployment.id} to be ${deployment.state}; it has moved on` });
+    throw new Fault({
+      code: 'deployment.moved',
+      status: 409,
+      retryable: true,
+      message: `expected ${deployment.id} to be ${deployment.state}; it has moved on`,
+    });
   }
 }
 
@@ -111,7 +119,14 @@ export async function findDeployment(reader: Reader, id: string): Promise<Deploy
 
 /** Oldest first. A release has few: one a stage, more only after its candidate changed or it was rolled back. */
 export async function listDeployments(reader: Reader, release: string): Promise<readonly Deployment[]> {
-  const rows = await reader.withTables<Tables>().selectFrom('deployment').selectAll().where('release', '=', release).orderBy('started_at').limit(1000).execute();
+  const rows = await reader
+    .withTables<Tables>()
+    .selectFrom('deployment')
+    .selectAll()
+    .where('release', '=', release)
+    .orderBy('started_at')
+    .limit(1000)
+    .execute();
   return rows.map(toDeployment);
 }
 

@@ -27,7 +27,14 @@ export async function listLanes(reader: Reader, application: string): Promise<re
     .selectFrom('lane')
     .leftJoin('deployment', 'deployment.id', 'lane.live_deployment')
     .leftJoin('release', 'release.id', 'deployment.runs_release')
-    .select(['lane.environment', 'lane.holder', 'deployment.id as deployment', 'release.id as release', 'release.version', 'release.created_at'])
+    .select([
+      'lane.environment',
+      'lane.holder',
+      'deployment.id as deployment',
+      'release.id as release',
+      'release.version',
+      'release.created_at',
+    ])
     .where('lane.application', '=', application)
     .limit(1000)
     .execute();

@@ -8,7 +8,14 @@ const criteria = [{ name: 'errors', metric: 'error-rate', owner: 'operations' }]
 function pipeline(weights: readonly number[], rest: object = {}): unknown {
   return {
     application: 'storefront',
-    stages: [{ name: 'production', environment: 'production', strategy: { kind: 'canary', steps: weights.map((weight) => ({ weight })) }, healthCheck }],
+    stages: [
+      {
+        name: 'production',
+        environment: 'production',
+        strategy: { kind: 'canary', steps: weights.map((weight) => ({ weight })) },
+        healthCheck,
+      },
+    ],
     rollback: { criteria },
     ...rest,
   };

@@ -6,7 +6,11 @@ const ApprovalGate = z.strictObject({
   roles: z
     .record(z.string().min(1).max(63), z.number().int().min(1).max(20))
     .refine((roles) => Object.keys(roles).length > 0, 'expected at least one role: a gate nobody must pass is none'),
-  expiresHours: z.number().min(0.01).max(24 * 365).default(72),
+  expiresHours: z
+    .number()
+    .min(0.01)
+    .max(24 * 365)
+    .default(72),
 });
 export type ApprovalGate = z.infer<typeof ApprovalGate>;
 
@@ -26,7 +30,11 @@ const Stage = z.strictObject({
   strategy: Strategy,
   healthCheck: HealthCheck,
   /** How long the version must stay healthy with all traffic before the stage counts as passed. */
-  soakSeconds: z.number().min(0).max(7 * 86_400).default(0),
+  soakSeconds: z
+    .number()
+    .min(0)
+    .max(7 * 86_400)
+    .default(0),
 });
 export type Stage = z.infer<typeof Stage>;
 
@@ -45,10 +53,19 @@ const RollbackCriterion = z
     nonInferiorityRatio: z.number().gt(1).max(100).default(2),
     beta: z.number().gt(0).lt(1).default(0.05),
     minimumSeconds: z.number().int().min(0).max(86_400).default(10),
-    deadlineSeconds: z.number().int().min(1).max(7 * 86_400).default(3600).describe('A step without a verdict after this time is inconclusive'),
+    deadlineSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(7 * 86_400)
+      .default(3600)
+      .describe('A step without a verdict after this time is inconclusive'),
     onInconclusive: z.enum(['rollback', 'hold']).default('rollback'),
   })
-  .refine((c) => c.toleratedRatio < c.nonInferiorityRatio, { path: ['toleratedRatio'], message: 'expected less than nonInferiorityRatio: what is tolerated must be better than what is refused' })
+  .refine((c) => c.toleratedRatio < c.nonInferiorityRatio, {
+    path: ['toleratedRatio'],
+    message: 'expected less than nonInferiorityRatio: what is tolerated must be better than what is refused',
+  })
   .refine((c) => c.minimumSeconds < c.deadlineSeconds, { path: ['deadlineSeconds'], message: 'expected more than minimumSeconds' });
 export type RollbackCriterion = z.infer<typeof RollbackCriterion>;
 
@@ -57,7 +74,12 @@ export const Pipeline = z
   .strictObject({
     application: z.string().min(1).max(63),
     stages: z.array(Stage).min(1).max(20),
-    rollback: z.strictObject({ criteria: z.array(RollbackCriterion).min(1, 'expected at least one rollback criterion: a pipeline says beforehand when it turns back').max(1, 'expected one criterion; several metrics come later') }),
+    rollback: z.strictObject({
+      criteria: z
+        .array(RollbackCriterion)
+        .min(1, 'expected at least one rollback criterion: a pipeline says beforehand when it turns back')
+        .max(1, 'expected one criterion; several metrics come later'),
+    }),
   })
   .superRefine((pipeline, context) => {
     for (const fault of pipelineFaults(pipeline)) context.addIssue({ code: 'custom', path: [...fault.path], message: fault.message });
@@ -80,7 +102,9 @@ function pipelineFaults(pipeline: { readonly stages: readonly Stage[] }): readon
 
 function repeated(stages: readonly Stage[], index: number, field: 'name' | 'environment'): readonly PipelineFault[] {
   const first = stages.findIndex((s) => s[field] === stages[index]?.[field]);
-  return first === index ? [] : [{ path: ['stages', index, field], message: `expected every stage to have its own ${field}, got the one of stage ${first}` }];
+  return first === index
+    ? []
+    : [{ path: ['stages', index, field], message: `expected every stage to have its own ${field}, got the one of stage ${first}` }];
 }
 
 function weightFaults(steps: readonly { readonly weight: number }[], stage: number): readonly PipelineFault[] {

@@ -14,7 +14,12 @@ type Tables = {
     readonly created_at: Date;
   };
   release_run: { readonly release: string; readonly state: RunState; readonly reason: Reason | null };
-  lane: { readonly application: string; readonly environment: string; readonly holder: string | null; readonly live_deployment: string | null };
+  lane: {
+    readonly application: string;
+    readonly environment: string;
+    readonly holder: string | null;
+    readonly live_deployment: string | null;
+  };
   deployment: { readonly id: string; readonly runs_release: string; readonly finished_at: Date | null };
 };
 
@@ -32,14 +37,26 @@ export async function listReleases(reader: Reader, filter: ReleaseFilter) {
     .withTables<Tables>()
     .selectFrom('release')
     .innerJoin('release_run', 'release_run.release', 'release.id')
-    .select(['release.id', 'release.application', 'version', 'tag', 'commit', 'signer', 'created_by', 'created_at', 'release_run.state', 'release_run.reason'])
+    .select([
+      'release.id',
+      'release.application',
+      'version',
+      'tag',
+      'commit',
+      'signer',
+      'created_by',
+      'created_at',
+      'release_run.state',
+      'release_run.reason',
+    ])
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit);
   const { application, state, before } = filter;
   if (application !== undefined) query = query.where('release.application', '=', application);
   if (state !== undefined) query = query.where('release_run.state', '=', state);
-  if (before !== undefined) query = query.where((eb) => eb(eb.refTuple('created_at', 'release.id'), '<', eb.tuple(before.createdAt, before.id)));
+  if (before !== undefined)
+    query = query.where((eb) => eb(eb.refTuple('created_at', 'release.id'), '<', eb.tuple(before.createdAt, before.id)));
   return query.execute();
 }
 
@@ -50,7 +67,14 @@ export async function listLanesEverywhere(reader: Reader, limit: number) {
     .selectFrom('lane')
     .leftJoin('deployment', 'deployment.id', 'lane.live_deployment')
     .leftJoin('release', 'release.id', 'deployment.runs_release')
-    .select(['lane.application', 'lane.environment', 'lane.holder', 'release.id as release', 'release.version', 'deployment.finished_at as since'])
+    .select([
+      'lane.application',
+      'lane.environment',
+      'lane.holder',
+      'release.id as release',
+      'release.version',
+      'deployment.finished_at as since',
+    ])
     .orderBy('lane.application')
     .orderBy('lane.environment')
     .limit(limit)

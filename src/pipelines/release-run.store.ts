@@ -23,7 +23,10 @@ type Tables = {
   release_run: RunRow;
 };
 
-export async function saveNewRun(tx: Transaction, run: { readonly release: string; readonly application: string; readonly pipeline: ReleaseRun['pipeline'] }): Promise<void> {
+export async function saveNewRun(
+  tx: Transaction,
+  run: { readonly release: string; readonly application: string; readonly pipeline: ReleaseRun['pipeline'] },
+): Promise<void> {
   await tx
     .withTables<Tables>()
     .insertInto('release_run')
@@ -56,7 +59,11 @@ export async function listRunsUnderWay(reader: Reader, application?: string): Pr
 }
 
 /** Fault `run.moved` (retryable) when the run is no longer in the state the caller saw. */
-export async function moveRun(tx: Transaction, run: ReleaseRun, change: { readonly state: RunState; readonly reason?: Reason; readonly at: Date }): Promise<void> {
+export async function moveRun(
+  tx: Transaction,
+  run: ReleaseRun,
+  change: { readonly state: RunState; readonly reason?: Reason; readonly at: Date },
+): Promise<void> {
   if (!(runTransitions[run.state] as readonly RunState[]).includes(change.state)) {
     throw new Fault({ code: 'run.transition', message: `expected a state that may follow ${run.state}, got ${change.state}` });
   }
@@ -71,14 +78,26 @@ export async function moveRun(tx: Transaction, run: ReleaseRun, change: { readon
     .where('release', '=', run.release)
     .where('state', '=', run.state)
     .executeTakeFirst();
-  if (Number(moved.numUpdatedRows) !== 1) throw new Fault({ code: 'run.moved', status: 409, retryable: true, message: `expected ${run.release} to be ${run.state}; it has moved on` });
+  if (Number(moved.numUpdatedRows) !== 1)
+    throw new Fault({
+      code: 'run.moved',
+      status: 409,
+      retryable: true,
+      message: `expected ${run.release} to be ${run.state}; it has moved on`,
+    });
 }
 
 /** The first request of a kind stays: asking twice is asking once. */
 export async function saveRequest(tx: Transaction, release: string, kind: 'rollback' | 'cancel', request: PersonRequest): Promise<void> {
   const value = JSON.stringify({ by: request.by, reason: request.reason, at: request.at.toISOString() });
   const column = kind === 'rollback' ? 'rollback_request' : 'cancel_request';
-  await tx.withTables<Tables>().updateTable('release_run').set({ [column]: value }).where('release', '=', release).where(column, 'is', null).execute();
+  await tx
+    .withTables<Tables>()
+    .updateTable('release_run')
+    .set({ [column]: value })
+    .where('release', '=', release)
+    .where(column, 'is', null)
+    .execute();
 }
 
 function toRun(row: RunRow): ReleaseRun {

@@ -5,7 +5,14 @@ import { nextAction } from './release-run.ts';
 
 const passedStaging = stageFacts('staging', { deployment: deployment('staging') });
 const approved: Approval = { principal: 'sam', roles: ['security'], decision: 'approve', candidateDigest: candidate.digest, at: start };
-const black = { name: 'black-friday', from: start.toISOString(), to: after(3600).toISOString(), environments: ['production'], applications: [], reason: 'peak' };
+const black = {
+  name: 'black-friday',
+  from: start.toISOString(),
+  to: after(3600).toISOString(),
+  environments: ['production'],
+  applications: [],
+  reason: 'peak',
+};
 
 function atProduction(rest: Parameters<typeof stageFacts>[1] = {}) {
   return runFacts({ stages: [passedStaging, stageFacts('production', { approvalGate: 'open', approvals: [approved], ...rest })] });
@@ -37,7 +44,10 @@ describe('a release under way', () => {
   });
 
   test('asks people when it reaches their gate', () => {
-    expect(nextAction(runFacts({ stages: [passedStaging, stageFacts('production')] }))).toEqual({ do: 'open-approval', stage: 'production' });
+    expect(nextAction(runFacts({ stages: [passedStaging, stageFacts('production')] }))).toEqual({
+      do: 'open-approval',
+      stage: 'production',
+    });
   });
 
   test('waits for people without a time limit of its own', () => {
@@ -56,7 +66,9 @@ describe('a release under way', () => {
   });
 
   test('an author’s approval does not count, even behind another account with the same e-mail', () => {
-    const action = nextAction(atProduction({ approvals: [{ ...approved, principal: 'dana-2' }], approverEmails: { 'dana-2': ['Dana@Example.test'] } }));
+    const action = nextAction(
+      atProduction({ approvals: [{ ...approved, principal: 'dana-2' }], approverEmails: { 'dana-2': ['Dana@Example.test'] } }),
+    );
 
     expect(action).toMatchObject({ do: 'wait', decision: { effect: 'undetermined' } });
   });
@@ -70,7 +82,10 @@ describe('a release under way', () => {
   test('never replaces a release that was made after it', () => {
     const live = { deployment: 'd', release: 'storefront@1.2.0', releaseCreatedAt: after(60) };
 
-    expect(nextAction(atProduction({ lane: { lane: 'storefront/production', port: 4501, live } }))).toMatchObject({ do: 'wait', decision: { effect: 'deny', reasons: [{ code: 'release.outdated' }] } });
+    expect(nextAction(atProduction({ lane: { lane: 'storefront/production', port: 4501, live } }))).toMatchObject({
+      do: 'wait',
+      decision: { effect: 'deny', reasons: [{ code: 'release.outdated' }] },
+    });
   });
 
   test('ends completed when every stage is passed', () => {
@@ -80,7 +95,9 @@ describe('a release under way', () => {
   });
 
   test.each(['rolled-back', 'failed'] as const)('ends %s when its deployment did', (state) => {
-    const action = nextAction(runFacts({ stages: [passedStaging, stageFacts('production', { deployment: deployment('production', { state }) })] }));
+    const action = nextAction(
+      runFacts({ stages: [passedStaging, stageFacts('production', { deployment: deployment('production', { state }) })] }),
+    );
 
     expect(action).toMatchObject({ do: 'finish', outcome: state });
   });
@@ -119,7 +136,9 @@ describe('a completed release that is rolled back', () => {
   });
 
   test('is not stopped by a freeze', () => {
-    expect(nextAction(runFacts({ run, stages: [passedStaging, stageFacts('production', { freezes: [black] })] }))).toEqual({ do: 'begin-restore', stage: 'production' });
+    expect(nextAction(runFacts({ run, stages: [passedStaging, stageFacts('production', { freezes: [black] })] }))).toEqual({
+      do: 'begin-restore',
+      stage: 'production',
+    });
   });
 });
-

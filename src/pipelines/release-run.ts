@@ -78,11 +78,21 @@ function nextOnTheWay(facts: RunFacts): Action {
   const ended = endOf(facts);
   if (ended) return ended;
   if (run.rollbackRequest) return nextOnLateRollback(facts, run.rollbackRequest);
-  if (run.cancelRequest) return { do: 'finish', outcome: 'cancelled', reason: { code: 'run.cancelled', sentence: `${run.cancelRequest.by} cancelled it: ${run.cancelRequest.reason}` } };
+  if (run.cancelRequest)
+    return {
+      do: 'finish',
+      outcome: 'cancelled',
+      reason: { code: 'run.cancelled', sentence: `${run.cancelRequest.by} cancelled it: ${run.cancelRequest.reason}` },
+    };
   if (build?.state !== 'succeeded' || !proposed) return { do: 'build' };
   if (!candidate || candidateDigest(proposed) !== candidate.digest) return { do: 'revise-candidate', content: proposed };
   const stage = facts.stages.find((s) => !isPassed(s, candidate));
-  if (!stage) return { do: 'finish', outcome: 'completed', reason: { code: 'run.completed', sentence: `Passed ${facts.stages.map((s) => s.stage.name).join(', ')}.` } };
+  if (!stage)
+    return {
+      do: 'finish',
+      outcome: 'completed',
+      reason: { code: 'run.completed', sentence: `Passed ${facts.stages.map((s) => s.stage.name).join(', ')}.` },
+    };
   return nextInStage(facts, stage, candidate);
 }
 
@@ -90,16 +100,31 @@ function nextOnTheWay(facts: RunFacts): Action {
 function nextOnLateRollback(facts: RunFacts, request: PersonRequest): Action {
   const last = facts.stages.at(-1);
   if (last?.deployment?.state === 'succeeded') return nextInRestore(facts);
-  return { do: 'finish', outcome: 'cancelled', reason: { code: 'run.cancelled', sentence: `${request.by} asked to roll back before ${last?.stage.environment ?? 'the last stage'} was reached: ${request.reason}` } };
+  return {
+    do: 'finish',
+    outcome: 'cancelled',
+    reason: {
+      code: 'run.cancelled',
+      sentence: `${request.by} asked to roll back before ${last?.stage.environment ?? 'the last stage'} was reached: ${request.reason}`,
+    },
+  };
 }
 
 /** A build or deployment that failed ends the run: the way on is a new version. */
 function endOf(facts: RunFacts): Action | undefined {
-  if (facts.build?.state === 'failed') return { do: 'finish', outcome: 'failed', reason: facts.build.reason ?? { code: 'build.failed', sentence: 'The build failed.' } };
+  if (facts.build?.state === 'failed')
+    return { do: 'finish', outcome: 'failed', reason: facts.build.reason ?? { code: 'build.failed', sentence: 'The build failed.' } };
   for (const stage of facts.stages) {
     const state = stage.deployment?.state;
     if (state === 'rolled-back' || state === 'failed') {
-      return { do: 'finish', outcome: state, reason: stage.deployment?.reason ?? { code: `deployment.${state}`, sentence: `The deployment to ${stage.stage.environment} ended ${state}.` } };
+      return {
+        do: 'finish',
+        outcome: state,
+        reason: stage.deployment?.reason ?? {
+          code: `deployment.${state}`,
+          sentence: `The deployment to ${stage.stage.environment} ended ${state}.`,
+        },
+      };
     }
   }
   return undefined;
@@ -114,11 +139,23 @@ function nextInStage(facts: RunFacts, stage: StageFacts, candidate: Candidate): 
 
 function nextInRestore(facts: RunFacts): Action {
   const last = facts.stages.at(-1);
-  if (!last) return { do: 'finish', outcome: 'failed', reason: { code: 'pipeline.empty', sentence: 'The pipeline has no stage to restore.' } };
+  if (!last)
+    return { do: 'finish', outcome: 'failed', reason: { code: 'pipeline.empty', sentence: 'The pipeline has no stage to restore.' } };
   if (facts.restore && isEnded(facts.restore.state)) {
     return facts.restore.state === 'succeeded'
-      ? { do: 'finish', outcome: 'rolled-back', reason: { code: 'run.rolled-back', sentence: `${facts.run.rollbackRequest?.by ?? 'Somebody'} rolled it back: ${facts.run.rollbackRequest?.reason ?? ''}; ${facts.restore.runsRelease} serves again.` } }
-      : { do: 'finish', outcome: 'failed', reason: facts.restore.reason ?? { code: 'restore.failed', sentence: `Bringing back ${facts.restore.runsRelease} failed.` } };
+      ? {
+          do: 'finish',
+          outcome: 'rolled-back',
+          reason: {
+            code: 'run.rolled-back',
+            sentence: `${facts.run.rollbackRequest?.by ?? 'Somebody'} rolled it back: ${facts.run.rollbackRequest?.reason ?? ''}; ${facts.restore.runsRelease} serves again.`,
+          },
+        }
+      : {
+          do: 'finish',
+          outcome: 'failed',
+          reason: facts.restore.reason ?? { code: 'restore.failed', sentence: `Bringing back ${facts.restore.runsRelease} failed.` },
+        };
   }
   const lane = decideLane(last, facts.release.id);
   return lane.effect === 'allow' ? { do: 'begin-restore', stage: last.stage.name } : { do: 'wait', decision: lane };

@@ -16,7 +16,11 @@ export const ReasonView = z.object({
   evidence: z.record(z.string(), z.unknown()).optional(),
 });
 
-export const DecisionView = z.object({ effect: z.enum(['allow', 'deny', 'undetermined']), reasons: z.array(ReasonView), until: time.optional() });
+export const DecisionView = z.object({
+  effect: z.enum(['allow', 'deny', 'undetermined']),
+  reasons: z.array(ReasonView),
+  until: time.optional(),
+});
 
 export const ReleaseView = z.object({
   id: z.string(),
@@ -60,15 +64,17 @@ export const CandidateView = z.object({
   diff: z.array(z.object({ pointer: z.string(), before: z.unknown(), after: z.unknown() })).describe('Against the revision before'),
 });
 
-export const WhyView: z.ZodType<WhyAnswer> = z.object({
-  subject: z.string(),
-  effect: z.enum(['allow', 'deny', 'undetermined']),
-  reasons: z.array(ReasonView),
-  until: time.optional(),
-  get children() {
-    return z.array(WhyView);
-  },
-}).meta({ id: 'Why' }) as z.ZodType<WhyAnswer>;
+export const WhyView: z.ZodType<WhyAnswer> = z
+  .object({
+    subject: z.string(),
+    effect: z.enum(['allow', 'deny', 'undetermined']),
+    reasons: z.array(ReasonView),
+    until: time.optional(),
+    get children() {
+      return z.array(WhyView);
+    },
+  })
+  .meta({ id: 'Why' }) as z.ZodType<WhyAnswer>;
 export interface WhyAnswer {
   readonly subject: string;
   readonly effect: 'allow' | 'deny' | 'undetermined';
@@ -79,7 +85,18 @@ export interface WhyAnswer {
 
 export function viewOfRelease(release: Release, run: Pick<ReleaseRun, 'state' | 'reason'>): ReleaseView {
   const { id, application, version, tag, commit, signer, createdBy } = release;
-  return { id, application, version, tag, commit, signer, createdBy, createdAt: release.createdAt.toISOString(), state: run.state, ...reasonOf(run.reason) };
+  return {
+    id,
+    application,
+    version,
+    tag,
+    commit,
+    signer,
+    createdBy,
+    createdAt: release.createdAt.toISOString(),
+    state: run.state,
+    ...reasonOf(run.reason),
+  };
 }
 
 export function viewOfDeployment(d: Deployment): DeploymentView {
@@ -105,17 +122,34 @@ export function viewOfDeployment(d: Deployment): DeploymentView {
 }
 
 export function viewOfCandidate(candidate: Candidate, diff: z.infer<typeof CandidateView>['diff']): z.infer<typeof CandidateView> {
-  return { revision: candidate.revision, digest: candidate.digest, createdAt: candidate.createdAt.toISOString(), content: { ...candidate.content }, diff };
+  return {
+    revision: candidate.revision,
+    digest: candidate.digest,
+    createdAt: candidate.createdAt.toISOString(),
+    content: { ...candidate.content },
+    diff,
+  };
 }
 
 export function viewOfWhy(node: WhyNode): WhyAnswer {
-  return { subject: node.subject, effect: node.effect, reasons: node.reasons, ...(node.until ? { until: node.until.toISOString() } : {}), children: node.children.map(viewOfWhy) };
+  return {
+    subject: node.subject,
+    effect: node.effect,
+    reasons: node.reasons,
+    ...(node.until ? { until: node.until.toISOString() } : {}),
+    children: node.children.map(viewOfWhy),
+  };
 }
 
 type ReasonAnswer = z.infer<typeof ReasonView>;
 
 export function viewOfReason(reason: Reason): ReasonAnswer {
-  return { code: reason.code, sentence: reason.sentence, ...(reason.remedy ? { remedy: reason.remedy } : {}), ...(reason.evidence ? { evidence: { ...reason.evidence } } : {}) };
+  return {
+    code: reason.code,
+    sentence: reason.sentence,
+    ...(reason.remedy ? { remedy: reason.remedy } : {}),
+    ...(reason.evidence ? { evidence: { ...reason.evidence } } : {}),
+  };
 }
 
 function reasonOf(reason: Reason | undefined): { readonly reason?: ReasonAnswer } {

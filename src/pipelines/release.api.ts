@@ -10,7 +10,19 @@ import { listDeployments } from './deployment.store.ts';
 import type { RoleHolder } from './plan.ts';
 import { planTo } from './plan.ts';
 import { listLanesEverywhere, listReleases } from './release-list.store.ts';
-import { CandidateView, DecisionView, DeploymentView, ReasonView, ReleaseView, WhyView, viewOfCandidate, viewOfDeployment, viewOfReason, viewOfRelease, viewOfWhy } from './release-view.ts';
+import {
+  CandidateView,
+  DecisionView,
+  DeploymentView,
+  ReasonView,
+  ReleaseView,
+  WhyView,
+  viewOfCandidate,
+  viewOfDeployment,
+  viewOfReason,
+  viewOfRelease,
+  viewOfWhy,
+} from './release-view.ts';
 import type { LoadedRun } from './run-facts.store.ts';
 import { loadRun } from './run-facts.store.ts';
 import { standing, why } from './why.ts';
@@ -56,7 +68,12 @@ export function releaseReadRoutes(deps: ReleaseReadDeps): readonly Route[] {
 export async function loadRunOrRefuse(db: Database, release: string, now: Date): Promise<LoadedRun> {
   const run = await loadRun(db, release, now);
   if (run) return run;
-  throw new Fault({ code: 'release.unknown', status: 404, message: `expected a release named ${release}, found none`, remedy: 'List them: tidegate get releases' });
+  throw new Fault({
+    code: 'release.unknown',
+    status: 404,
+    message: `expected a release named ${release}, found none`,
+    remedy: 'List them: tidegate get releases',
+  });
 }
 
 const ListKey = z.tuple([z.iso.datetime(), z.string()]);
@@ -79,7 +96,10 @@ function listRoute({ db }: ReleaseReadDeps): Route {
       });
       const page = pageFrom(rows, query.limit, (r) => [r.created_at.toISOString(), r.id]);
       const items = page.items.map((r) =>
-        viewOfRelease({ ...r, tagObject: '', authors: [], createdBy: r.created_by, createdAt: r.created_at }, { state: r.state, ...(r.reason ? { reason: r.reason } : {}) }),
+        viewOfRelease(
+          { ...r, tagObject: '', authors: [], createdBy: r.created_by, createdAt: r.created_at },
+          { state: r.state, ...(r.reason ? { reason: r.reason } : {}) },
+        ),
       );
       return { body: { ...page, items } };
     },
@@ -120,7 +140,10 @@ function whyRoute({ db }: ReleaseReadDeps): Route {
     result: WhyView,
     handle: async ({ params: { release }, query, at }) => {
       const { facts } = await loadRunOrRefuse(db, release, at);
-      refuseUnknownEnvironment(facts.stages.map((s) => s.stage.environment), query.to);
+      refuseUnknownEnvironment(
+        facts.stages.map((s) => s.stage.environment),
+        query.to,
+      );
       return { body: viewOfWhy(why(facts, query.to)) };
     },
   });
@@ -137,26 +160,62 @@ function planRoute({ db }: ReleaseReadDeps): Route {
     result: z.object({ release: z.string(), to: z.string(), stages: z.array(PlannedStageView) }),
     handle: async ({ params: { release }, query: { to }, at }) => {
       const { facts } = await loadRunOrRefuse(db, release, at);
-      refuseUnknownEnvironment(facts.stages.map((s) => s.stage.environment), to);
+      refuseUnknownEnvironment(
+        facts.stages.map((s) => s.stage.environment),
+        to,
+      );
       const stages = planTo(facts, to, await listRoleHolders(db));
-      return { body: { release, to, stages: stages.map((s) => ({ ...s, asks: s.asks.map((a) => ({ ...a, people: [...a.people], excluded: [...a.excluded] })), steps: [...s.steps], nextOpening: s.nextOpening.toISOString(), decision: viewOfDecision(s.decision), gates: s.gates.map((g) => ({ gate: g.gate, decision: viewOfDecision(g.decision) })) })) } };
+      return {
+        body: {
+          release,
+          to,
+          stages: stages.map((s) => ({
+            ...s,
+            asks: s.asks.map((a) => ({ ...a, people: [...a.people], excluded: [...a.excluded] })),
+            steps: [...s.steps],
+            nextOpening: s.nextOpening.toISOString(),
+            decision: viewOfDecision(s.decision),
+            gates: s.gates.map((g) => ({ gate: g.gate, decision: viewOfDecision(g.decision) })),
+          })),
+        },
+      };
     },
   });
 }
 
-function viewOfDecision(decision: { readonly effect: 'allow' | 'deny' | 'undetermined'; readonly reasons: Parameters<typeof viewOfReason>[0][] | readonly Parameters<typeof viewOfReason>[0][]; readonly until?: Date }): z.infer<typeof DecisionView> {
-  return { effect: decision.effect, reasons: decision.reasons.map(viewOfReason), ...(decision.until ? { until: decision.until.toISOString() } : {}) };
+function viewOfDecision(decision: {
+  readonly effect: 'allow' | 'deny' | 'undetermined';
+  readonly reasons: Parameters<typeof viewOfReason>[0][] | readonly Parameters<typeof viewOfReason>[0][];
+  readonly until?: Date;
+}): z.infer<typeof DecisionView> {
+  return {
+    effect: decision.effect,
+    reasons: decision.reasons.map(viewOfReason),
+    ...(decision.until ? { until: decision.until.toISOString() } : {}),
+  };
 }
 
 function refuseUnknownEnvironment(known: readonly string[], asked: string | undefined): void {
   if (asked === undefined || known.includes(asked)) return;
-  throw new Fault({ code: 'environment.unknown', status: 404, message: `expected one of ${known.join(', ')}, got ${asked}`, remedy: 'Name an environment of the pipeline.' });
+  throw new Fault({
+    code: 'environment.unknown',
+    status: 404,
+    message: `expected one of ${known.join(', ')}, got ${asked}`,
+    remedy: 'Name an environment of the pipeline.',
+  });
 }
 
 async function listRoleHolders(db: Database): Promise<Readonly<Record<string, readonly RoleHolder[]>>> {
-  const principals = new Map((await listResources(db, 'Principal')).map((p) => [p.name, (p.spec as { readonly emails?: readonly string[] }).emails ?? []]));
+  const principals = new Map(
+    (await listResources(db, 'Principal')).map((p) => [p.name, (p.spec as { readonly emails?: readonly string[] }).emails ?? []]),
+  );
   const roles = await listResources(db, 'Role');
-  return Object.fromEntries(roles.map((role) => [role.name, (role.spec as { readonly members: readonly string[] }).members.map((name) => ({ name, emails: principals.get(name) ?? [] }))]));
+  return Object.fromEntries(
+    roles.map((role) => [
+      role.name,
+      (role.spec as { readonly members: readonly string[] }).members.map((name) => ({ name, emails: principals.get(name) ?? [] })),
+    ]),
+  );
 }
 
 function candidatesRoute({ db }: ReleaseReadDeps): Route {
@@ -174,7 +233,16 @@ function candidatesRoute({ db }: ReleaseReadDeps): Route {
         body: {
           items: candidates.map((c, i) => {
             const before = candidates[i - 1];
-            return viewOfCandidate(c, before ? diffCandidates(before.content, c.content).map((d) => ({ pointer: d.pointer, before: d.before ?? null, after: d.after ?? null })) : []);
+            return viewOfCandidate(
+              c,
+              before
+                ? diffCandidates(before.content, c.content).map((d) => ({
+                    pointer: d.pointer,
+                    before: d.before ?? null,
+                    after: d.after ?? null,
+                  }))
+                : [],
+            );
           }),
         },
       };
@@ -191,7 +259,10 @@ function statusRoute({ db }: ReleaseReadDeps): Route {
     result: z.object({ lanes: z.array(LaneView), underWay: z.array(ReleaseView) }),
     handle: async () => {
       const lanes = await listLanesEverywhere(db, 1000);
-      const active = [...(await listReleases(db, { state: 'active', limit: 100 })), ...(await listReleases(db, { state: 'rolling-back', limit: 100 }))];
+      const active = [
+        ...(await listReleases(db, { state: 'active', limit: 100 })),
+        ...(await listReleases(db, { state: 'rolling-back', limit: 100 })),
+      ];
       return {
         body: {
           lanes: lanes.map((l) => ({
@@ -202,7 +273,12 @@ function statusRoute({ db }: ReleaseReadDeps): Route {
             ...(l.since ? { since: l.since.toISOString() } : {}),
             ...(l.holder ? { changing: l.holder } : {}),
           })),
-          underWay: active.map((r) => viewOfRelease({ ...r, tagObject: '', authors: [], createdBy: r.created_by, createdAt: r.created_at }, { state: r.state, ...(r.reason ? { reason: r.reason } : {}) })),
+          underWay: active.map((r) =>
+            viewOfRelease(
+              { ...r, tagObject: '', authors: [], createdBy: r.created_by, createdAt: r.created_at },
+              { state: r.state, ...(r.reason ? { reason: r.reason } : {}) },
+            ),
+          ),
         },
       };
     },

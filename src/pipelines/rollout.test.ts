@@ -6,11 +6,27 @@ import { deploymentTransitions } from './deployment.ts';
 import type { AnalysisFacts } from './rollout.ts';
 import { nextDeploymentAction } from './rollout.ts';
 
-const canary = (rest: Partial<Deployment> = {}) => deployment('production', { previous: 'storefront-1.0.0-production-1', state: 'observing', ...rest });
-const passes = (...seconds: readonly number[]): readonly ProbeResult[] => seconds.map((s) => ({ at: after(s), passed: true, detail: 'HTTP 200' }));
-const verdict = (kind: AnalysisFacts['verdict']['kind'], rest: Partial<AnalysisFacts> = {}): AnalysisFacts => ({ verdict: { kind, reasons: [{ code: `judge.${kind}`, sentence: kind }] }, step: 0, nextAt: after(1), at: start, ...rest });
+const canary = (rest: Partial<Deployment> = {}) =>
+  deployment('production', { previous: 'storefront-1.0.0-production-1', state: 'observing', ...rest });
+const passes = (...seconds: readonly number[]): readonly ProbeResult[] =>
+  seconds.map((s) => ({ at: after(s), passed: true, detail: 'HTTP 200' }));
+const verdict = (kind: AnalysisFacts['verdict']['kind'], rest: Partial<AnalysisFacts> = {}): AnalysisFacts => ({
+  verdict: { kind, reasons: [{ code: `judge.${kind}`, sentence: kind }] },
+  step: 0,
+  nextAt: after(1),
+  at: start,
+  ...rest,
+});
 
-function next(d: Deployment, facts: { readonly probes?: readonly ProbeResult[]; readonly analysis?: AnalysisFacts; readonly now?: Date; readonly rollback?: boolean } = {}) {
+function next(
+  d: Deployment,
+  facts: {
+    readonly probes?: readonly ProbeResult[];
+    readonly analysis?: AnalysisFacts;
+    readonly now?: Date;
+    readonly rollback?: boolean;
+  } = {},
+) {
   const request = facts.rollback ? { by: 'olga', reason: 'complaints', at: start } : undefined;
   return nextDeploymentAction({ deployment: d, probes: facts.probes ?? [], analysis: facts.analysis }, request, facts.now ?? start);
 }
@@ -25,17 +41,25 @@ describe('before any traffic', () => {
   });
 
   test('a first version takes all users at once: there is nobody to compare with', () => {
-    expect(next(deployment('production', { state: 'checking', step: -1 }), { probes: passes(0, 1), now: after(1) })).toMatchObject({ do: 'shift-traffic', weight: 100 });
+    expect(next(deployment('production', { state: 'checking', step: -1 }), { probes: passes(0, 1), now: after(1) })).toMatchObject({
+      do: 'shift-traffic',
+      weight: 100,
+    });
   });
 
   test('one that never becomes healthy turns back at its deadline', () => {
     const failed = [{ at: after(59), passed: false, detail: 'ECONNREFUSED' }];
 
-    expect(next(canary({ state: 'checking', step: -1 }), { probes: failed, now: after(60) })).toMatchObject({ do: 'revert', reason: { code: 'health.deadline' } });
+    expect(next(canary({ state: 'checking', step: -1 }), { probes: failed, now: after(60) })).toMatchObject({
+      do: 'revert',
+      reason: { code: 'health.deadline' },
+    });
   });
 
   test('one that had to be restarted turns back, though its checks pass', () => {
-    expect(next(canary({ state: 'checking', step: -1, restarts: 1 }), { probes: passes(0, 1), now: after(1) })).toMatchObject({ do: 'revert' });
+    expect(next(canary({ state: 'checking', step: -1, restarts: 1 }), { probes: passes(0, 1), now: after(1) })).toMatchObject({
+      do: 'revert',
+    });
   });
 });
 
@@ -47,7 +71,11 @@ describe('a canary', () => {
 
   test('that passes goes to the next share', () => {
     expect(next(canary(), { analysis: verdict('pass') })).toMatchObject({ do: 'shift-traffic', step: 1, weight: 25 });
-    expect(next(canary({ step: 1 }), { analysis: verdict('pass', { step: 1 }) })).toMatchObject({ do: 'shift-traffic', step: 2, weight: 100 });
+    expect(next(canary({ step: 1 }), { analysis: verdict('pass', { step: 1 }) })).toMatchObject({
+      do: 'shift-traffic',
+      step: 2,
+      weight: 100,
+    });
   });
 
   test('a pass of the step before is not a pass of this one', () => {
@@ -55,23 +83,35 @@ describe('a canary', () => {
   });
 
   test('that harms is taken back, dated by the verdict', () => {
-    expect(next(canary(), { analysis: verdict('rollback', { at: after(7) }), now: after(8) })).toMatchObject({ do: 'revert', decidedAt: after(7) });
+    expect(next(canary(), { analysis: verdict('rollback', { at: after(7) }), now: after(8) })).toMatchObject({
+      do: 'revert',
+      decidedAt: after(7),
+    });
   });
 
   test('without a verdict is never promoted: inconclusive turns back, or holds where the criterion says so', () => {
     const holding = canary();
-    const held = { ...holding, plan: { ...holding.plan, criteria: holding.plan.criteria.map((c) => ({ ...c, onInconclusive: 'hold' as const })) } };
+    const held = {
+      ...holding,
+      plan: { ...holding.plan, criteria: holding.plan.criteria.map((c) => ({ ...c, onInconclusive: 'hold' as const })) },
+    };
 
     expect(next(canary(), { analysis: verdict('inconclusive') })).toMatchObject({ do: 'revert' });
     expect(next(held, { analysis: verdict('inconclusive') })).toMatchObject({ do: 'hold' });
   });
 
   test('whose counts stopped coming turns back after its deadline', () => {
-    expect(next(canary(), { analysis: verdict('continue', { nextAt: after(700) }), now: after(606) })).toMatchObject({ do: 'revert', reason: { code: 'analysis.no-verdict' } });
+    expect(next(canary(), { analysis: verdict('continue', { nextAt: after(700) }), now: after(606) })).toMatchObject({
+      do: 'revert',
+      reason: { code: 'analysis.no-verdict' },
+    });
   });
 
   test('whose process died turns back whatever the counts say', () => {
-    expect(next(canary({ restarts: 1 }), { analysis: verdict('pass') })).toMatchObject({ do: 'revert', reason: { code: 'instance.restarted' } });
+    expect(next(canary({ restarts: 1 }), { analysis: verdict('pass') })).toMatchObject({
+      do: 'revert',
+      reason: { code: 'instance.restarted' },
+    });
   });
 });
 
@@ -79,7 +119,10 @@ describe('a person’s request to roll back', () => {
   const revertible = ['starting', 'checking', 'observing', 'held', 'soaking'] as const satisfies readonly DeploymentState[];
 
   test.each(revertible)('wins while %s', (state) => {
-    expect(next(canary({ state }), { rollback: true, analysis: verdict('pass') })).toMatchObject({ do: 'revert', reason: { code: 'rollback.requested' } });
+    expect(next(canary({ state }), { rollback: true, analysis: verdict('pass') })).toMatchObject({
+      do: 'revert',
+      reason: { code: 'rollback.requested' },
+    });
   });
 
   test('does not interrupt what is already turning back or settling', () => {
@@ -103,7 +146,10 @@ describe('the soak', () => {
   test('three failed checks in a row turn it back, one does not', () => {
     const failed = (...s: readonly number[]) => s.map((at) => ({ at: after(at), passed: false, detail: 'HTTP 503' }));
 
-    expect(next(canary({ state: 'soaking', step: 2 }), { probes: failed(1, 2, 3), now: after(3) })).toMatchObject({ do: 'revert', reason: { code: 'soak.unhealthy' } });
+    expect(next(canary({ state: 'soaking', step: 2 }), { probes: failed(1, 2, 3), now: after(3) })).toMatchObject({
+      do: 'revert',
+      reason: { code: 'soak.unhealthy' },
+    });
     expect(next(canary({ state: 'soaking', step: 2 }), { probes: failed(1), now: after(2) })).toEqual({ do: 'probe' });
   });
 });

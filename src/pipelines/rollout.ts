@@ -44,7 +44,15 @@ export type DeploymentAction =
 export function nextDeploymentAction(facts: DeploymentFacts, rollbackRequest: PersonRequest | undefined, now: Date): DeploymentAction {
   const { state } = facts.deployment;
   if (rollbackRequest && facts.deployment.kind === 'release' && isRevertible(state)) {
-    return { do: 'revert', reason: { code: 'rollback.requested', sentence: `${rollbackRequest.by} rolled it back: ${rollbackRequest.reason}`, evidence: { by: rollbackRequest.by } }, decidedAt: now };
+    return {
+      do: 'revert',
+      reason: {
+        code: 'rollback.requested',
+        sentence: `${rollbackRequest.by} rolled it back: ${rollbackRequest.reason}`,
+        evidence: { by: rollbackRequest.by },
+      },
+      decidedAt: now,
+    };
   }
   switch (state) {
     case 'starting':
@@ -74,7 +82,13 @@ function isRevertible(state: Deployment['state']): boolean {
 
 function whileChecking(facts: DeploymentFacts, now: Date): DeploymentAction {
   const { deployment, probes } = facts;
-  const decision = decideHealth({ check: deployment.plan.stage.healthCheck, since: deployment.since, probes, restarts: deployment.restarts, now });
+  const decision = decideHealth({
+    check: deployment.plan.stage.healthCheck,
+    since: deployment.since,
+    probes,
+    restarts: deployment.restarts,
+    now,
+  });
   const weight = weightsOf(deployment)[0] ?? 100;
   if (decision.effect === 'allow') return { do: 'shift-traffic', step: 0, weight, reasons: decision.reasons };
   return decision.effect === 'deny' ? revertFor(decision, now) : probeOrWait(facts, decision, now);
@@ -99,12 +113,18 @@ function whileObserving(facts: DeploymentFacts, now: Date): DeploymentAction {
       return endWithoutVerdict(deployment, reason, analysis.at);
     default:
       if (now >= deadline) return endWithoutVerdict(deployment, noVerdictReason(deployment), now);
-      return now >= analysis.nextAt ? { do: 'observe' } : { do: 'wait', decision: { effect: 'undetermined', reasons: verdict.reasons, until: analysis.nextAt } };
+      return now >= analysis.nextAt
+        ? { do: 'observe' }
+        : { do: 'wait', decision: { effect: 'undetermined', reasons: verdict.reasons, until: analysis.nextAt } };
   }
 }
 
 function restartedReason(deployment: Deployment): Reason {
-  return { code: 'instance.restarted', sentence: `The canary's process died under traffic (${deployment.restarts} restart(s)).`, remedy: 'Read its log; fix and tag a new version.' };
+  return {
+    code: 'instance.restarted',
+    sentence: `The canary's process died under traffic (${deployment.restarts} restart(s)).`,
+    remedy: 'Read its log; fix and tag a new version.',
+  };
 }
 
 function endWithoutVerdict(deployment: Deployment, reason: Reason, at: Date): DeploymentAction {
@@ -121,7 +141,13 @@ function noVerdictReason(deployment: Deployment): Reason {
 
 function whileSoaking(facts: DeploymentFacts, now: Date): DeploymentAction {
   const { deployment, probes } = facts;
-  const decision = decideSoak({ soakSeconds: deployment.plan.stage.soakSeconds, since: deployment.since, probes, restarts: deployment.restarts, now });
+  const decision = decideSoak({
+    soakSeconds: deployment.plan.stage.soakSeconds,
+    since: deployment.since,
+    probes,
+    restarts: deployment.restarts,
+    now,
+  });
   if (decision.effect === 'allow') return { do: 'settle', reasons: decision.reasons };
   return decision.effect === 'deny' ? revertFor(decision, now) : probeOrWait(facts, decision, now);
 }
@@ -138,5 +164,9 @@ function revertFor(decision: Decision, now: Date): DeploymentAction {
 
 function heldReason(facts: DeploymentFacts): Reason {
   const why = facts.deployment.reason?.sentence ?? 'the verdict is inconclusive';
-  return { code: 'deployment.held', sentence: `Held at ${weightsOf(facts.deployment)[facts.deployment.step] ?? 0} %: ${why}`, remedy: 'A release manager continues it (`tidegate release continue`) or rolls it back (`tidegate rollback`).' };
+  return {
+    code: 'deployment.held',
+    sentence: `Held at ${weightsOf(facts.deployment)[facts.deployment.step] ?? 0} %: ${why}`,
+    remedy: 'A release manager continues it (`tidegate release continue`) or rolls it back (`tidegate rollback`).',
+  };
 }

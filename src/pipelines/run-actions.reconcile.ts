@@ -19,7 +19,9 @@ import { moveRun } from './release-run.store.ts';
 export async function build(pass: Pass): Promise<Next> {
   const { release } = pass.run.facts;
   const { application } = pass.run;
-  await guarded(pass, (tx, at) => startBuild(tx, { release: release.id, application: release.application, commit: release.commit, tag: release.tag, at }));
+  await guarded(pass, (tx, at) =>
+    startBuild(tx, { release: release.id, application: release.application, commit: release.commit, tag: release.tag, at }),
+  );
   const result = await buildOnce({
     source: pass.source,
     runner: pass.runner,
@@ -37,7 +39,9 @@ export async function build(pass: Pass): Promise<Next> {
       onLog: (line) => pass.log(`${release.id} build: ${line}`),
     },
   });
-  await guarded(pass, (tx, at) => finishBuild(tx, { release: release.id, digest: result.digest, bytes: result.bytes, log: result.log, at }));
+  await guarded(pass, (tx, at) =>
+    finishBuild(tx, { release: release.id, digest: result.digest, bytes: result.bytes, log: result.log, at }),
+  );
   return { kind: 'again' };
 }
 

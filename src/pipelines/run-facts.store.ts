@@ -1,6 +1,5 @@
 import type { Reader } from '../platform/database/database.ts';
 import { Fault } from '../platform/fault.ts';
-import type { Json } from '../platform/digest.ts';
 import { findResource, findResourceVersion, listResources } from '../platform/resources/index.ts';
 import { findBuild } from '../artifacts/index.ts';
 import { Environment, effectiveConfiguration, laneOf } from '../environments/index.ts';
@@ -42,7 +41,10 @@ export async function loadRun(reader: Reader, releaseId: string, now: Date): Pro
   const build = await findBuild(reader, releaseId);
   const deployments = await listDeployments(reader, releaseId);
   const current = deployments.find((d) => !isEnded(d.state));
-  const proposed = build?.state === 'succeeded' && build.artifactDigest ? candidateContent({ release, application, environments, pipeline, artifact: build.artifactDigest }) : undefined;
+  const proposed =
+    build?.state === 'succeeded' && build.artifactDigest
+      ? candidateContent({ release, application, environments, pipeline, artifact: build.artifactDigest })
+      : undefined;
   return {
     facts: {
       now,
@@ -64,13 +66,24 @@ export async function loadRun(reader: Reader, releaseId: string, now: Date): Pro
 
 async function loadPipeline(reader: Reader, run: ReleaseRun): Promise<Pipeline> {
   const resource = await findResourceVersion(reader, 'Pipeline', run.pipeline.name, run.pipeline.version);
-  if (!resource) throw new Fault({ code: 'pipeline.missing', status: 409, message: `expected version ${run.pipeline.version} of the pipeline ${run.pipeline.name}, which this run follows; it is not stored` });
+  if (!resource)
+    throw new Fault({
+      code: 'pipeline.missing',
+      status: 409,
+      message: `expected version ${run.pipeline.version} of the pipeline ${run.pipeline.name}, which this run follows; it is not stored`,
+    });
   return Pipeline.parse(resource.spec);
 }
 
 async function loadApplication(reader: Reader, name: string): Promise<Application> {
   const resource = await findResource(reader, 'Application', name);
-  if (!resource) throw new Fault({ code: 'application.unknown', status: 404, message: `expected an Application named ${name}, found none`, remedy: 'Apply it (`tidegate apply`).' });
+  if (!resource)
+    throw new Fault({
+      code: 'application.unknown',
+      status: 404,
+      message: `expected an Application named ${name}, found none`,
+      remedy: 'Apply it (`tidegate apply`).',
+    });
   return Application.parse(resource.spec);
 }
 
@@ -99,11 +112,14 @@ function candidateContent(parts: CandidateParts): CandidateContent {
     commit: release.commit,
     artifacts: { [release.application]: parts.artifact },
     configuration: Object.fromEntries(
-      Object.entries(environments).map(([name, environment]) => [name, effectiveConfiguration(application.configuration, environment, release.application)]),
+      Object.entries(environments).map(([name, environment]) => [
+        name,
+        effectiveConfiguration(application.configuration, environment, release.application),
+      ]),
     ),
     migrations: [],
-    plan: Object.fromEntries(pipeline.stages.map((stage) => [stage.name, { ...stage, command: application.run.command } as unknown as Json])),
-    rollbackCriteria: pipeline.rollback.criteria as unknown as readonly Json[],
+    plan: Object.fromEntries(pipeline.stages.map((stage) => [stage.name, { ...stage, command: application.run.command }])),
+    rollbackCriteria: pipeline.rollback.criteria,
   };
 }
 
@@ -126,7 +142,12 @@ async function loadStages(reader: Reader, parts: StageParts): Promise<readonly S
     const mine = approvals.filter((a) => a.stage === stage.name);
     return {
       stage,
-      lane: { lane: laneOf(release.application, stage.environment), port, ...(lane?.holder ? { holder: lane.holder } : {}), ...(lane?.live ? { live: lane.live } : {}) },
+      lane: {
+        lane: laneOf(release.application, stage.environment),
+        port,
+        ...(lane?.holder ? { holder: lane.holder } : {}),
+        ...(lane?.live ? { live: lane.live } : {}),
+      },
       deployment: deployments.findLast((d) => d.environment === stage.environment && d.kind === 'release'),
       approvalGate: gates.find((g) => g.stage === stage.name)?.state,
       approvals: mine,

@@ -36,7 +36,10 @@ export interface GateDecision {
 
 /** Whether this release already stands in the stage's environment with exactly what the candidate says. */
 export function isPassed(stage: StageFacts, candidate: Candidate): boolean {
-  return stage.deployment?.state === 'succeeded' && stage.deployment.stageDigest === stageDigest(candidate.content, stage.stage.name, stage.stage.environment);
+  return (
+    stage.deployment?.state === 'succeeded' &&
+    stage.deployment.stageDigest === stageDigest(candidate.content, stage.stage.name, stage.stage.environment)
+  );
 }
 
 /** Every gate in front of a stage, decided from facts alone. The pipeline goes on when all of them allow. */
@@ -46,7 +49,13 @@ export function stageGates(release: Release, stage: StageFacts, candidate: Candi
     { gate: 'environment', decision: decideEnvironment(stage, release.application) },
     ...stage.stage.gates.map((rule) => ({
       gate: rule.kind,
-      decision: decideApproval({ rule, candidateDigest: candidate.digest, approvals: stage.approvals, excluded: excludedApprovers(release, stage), now }),
+      decision: decideApproval({
+        rule,
+        candidateDigest: candidate.digest,
+        approvals: stage.approvals,
+        excluded: excludedApprovers(release, stage),
+        now,
+      }),
     })),
     { gate: 'freeze', decision: decideFreeze(stage.freezes, scope, now) },
     { gate: 'order', decision: decideOrder(release, stage) },
@@ -54,19 +63,32 @@ export function stageGates(release: Release, stage: StageFacts, candidate: Candi
 }
 
 function excludedApprovers(release: Release, stage: StageFacts): ReadonlySet<string> {
-  return new Set(stage.approvals.map((a) => a.principal).filter((name) => authorshipOf(release, { name, emails: stage.approverEmails[name] ?? [] }) !== undefined));
+  return new Set(
+    stage.approvals
+      .map((a) => a.principal)
+      .filter((name) => authorshipOf(release, { name, emails: stage.approverEmails[name] ?? [] }) !== undefined),
+  );
 }
 
 function decideEnvironment(stage: StageFacts, application: string): Decision {
-  if (stage.lane.port !== undefined) return allow({ code: 'environment.ready', sentence: `${stage.stage.environment} takes ${application}.` });
-  return deny({ code: 'environment.unknown-application', sentence: `${stage.stage.environment} does not say where users of ${application} come in.`, remedy: `Add ${application} with its port to the Environment ${stage.stage.environment} and apply it.` });
+  if (stage.lane.port !== undefined)
+    return allow({ code: 'environment.ready', sentence: `${stage.stage.environment} takes ${application}.` });
+  return deny({
+    code: 'environment.unknown-application',
+    sentence: `${stage.stage.environment} does not say where users of ${application} come in.`,
+    remedy: `Add ${application} with its port to the Environment ${stage.stage.environment} and apply it.`,
+  });
 }
 
 /** A release never replaces one that was made after it: an old approval that comes late would be a silent downgrade. */
 function decideOrder(release: Release, stage: StageFacts): Decision {
   const live = stage.lane.live;
   if (live && live.release !== release.id && live.releaseCreatedAt > release.createdAt) {
-    return deny({ code: 'release.outdated', sentence: `${live.release}, made after ${release.id}, already serves ${stage.stage.environment}.`, remedy: `Cancel ${release.id}; to go back on purpose, roll ${live.release} back.` });
+    return deny({
+      code: 'release.outdated',
+      sentence: `${live.release}, made after ${release.id}, already serves ${stage.stage.environment}.`,
+      remedy: `Cancel ${release.id}; to go back on purpose, roll ${live.release} back.`,
+    });
   }
   return allow({ code: 'order.newest', sentence: live ? `Replaces ${live.release}.` : `The first release in ${stage.stage.environment}.` });
 }
@@ -75,5 +97,10 @@ function decideOrder(release: Release, stage: StageFacts): Decision {
 export function decideLane(stage: StageFacts, release: string): Decision {
   const { holder, lane } = stage.lane;
   if (holder === undefined || holder === release) return allow({ code: 'lane.free', sentence: `${lane} is free.` });
-  return undetermined({ code: 'lane.taken', sentence: `${holder} is being deployed to ${lane}.`, remedy: 'Goes on by itself when that deployment has ended.', evidence: { holder } });
+  return undetermined({
+    code: 'lane.taken',
+    sentence: `${holder} is being deployed to ${lane}.`,
+    remedy: 'Goes on by itself when that deployment has ended.',
+    evidence: { holder },
+  });
 }

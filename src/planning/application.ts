@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a lower-case name of letters, digits and dashes, 63 characters at most');
 /** A command line as separate words: it is started without a shell. */
 const commandLine = z.array(z.string().min(1).max(4096)).min(1).max(64);
 export const ConfigurationMap = z.record(z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, 'expected an UPPER_CASE key'), z.string().max(8192));
@@ -15,12 +14,20 @@ export const Application = z.strictObject({
     .default('v{version}'),
   protectedBranches: z.array(z.string().min(1).max(255)).min(1).max(32).default(['main']),
   allowedSigners: z
-    .array(z.strictObject({ principal: z.string().min(1).max(255), key: z.string().regex(/^(ssh|sk-ssh|ecdsa)-\S+ \S+/, 'expected an OpenSSH public key line') }))
+    .array(
+      z.strictObject({
+        principal: z.string().min(1).max(255),
+        key: z.string().regex(/^(ssh|sk-ssh|ecdsa)-\S+ \S+/, 'expected an OpenSSH public key line'),
+      }),
+    )
     .min(1)
     .max(500),
   build: z.strictObject({
     command: commandLine,
-    output: z.string().regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).{1,255}$/, 'expected a folder inside the checkout').default('dist'),
+    output: z
+      .string()
+      .regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$)).{1,255}$/, 'expected a folder inside the checkout')
+      .default('dist'),
     timeoutSeconds: z.number().int().min(1).max(7200).default(600),
     maxMegabytes: z.number().min(0.001).max(10_240).default(200),
   }),

@@ -59,7 +59,9 @@ export function diffCandidates(before: CandidateContent, after: CandidateContent
 function diff(before: Json | undefined, after: Json | undefined, pointer: string): CandidateDifference[] {
   if (isBranch(before) && isBranch(after) && Array.isArray(before) === Array.isArray(after)) {
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-    return [...keys].flatMap((key) => diff(child(before, key), child(after, key), `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`));
+    return [...keys].flatMap((key) =>
+      diff(child(before, key), child(after, key), `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`),
+    );
   }
   if (before === after) return [];
   if (before !== undefined && after !== undefined && digestOfJson(before) === digestOfJson(after)) return [];

@@ -56,7 +56,13 @@ export async function findRelease(reader: Reader, id: string): Promise<Release |
 }
 
 export async function findReleaseByTag(reader: Reader, application: string, tag: string): Promise<Release | undefined> {
-  const row = await reader.withTables<Tables>().selectFrom('release').selectAll().where('application', '=', application).where('tag', '=', tag).executeTakeFirst();
+  const row = await reader
+    .withTables<Tables>()
+    .selectFrom('release')
+    .selectAll()
+    .where('application', '=', application)
+    .where('tag', '=', tag)
+    .executeTakeFirst();
   return row && toRelease(row);
 }
 
@@ -76,23 +82,46 @@ export async function findNewestRelease(reader: Reader, application: string): Pr
 
 /** The newest candidate. */
 export async function findCandidate(reader: Reader, release: string): Promise<Candidate | undefined> {
-  const row = await reader.withTables<Tables>().selectFrom('candidate').selectAll().where('release', '=', release).orderBy('revision', 'desc').limit(1).executeTakeFirst();
+  const row = await reader
+    .withTables<Tables>()
+    .selectFrom('candidate')
+    .selectAll()
+    .where('release', '=', release)
+    .orderBy('revision', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row && toCandidate(row);
 }
 
 /** Every candidate the release ever had, oldest first. */
 export async function listCandidates(reader: Reader, release: string): Promise<readonly Candidate[]> {
-  const rows = await reader.withTables<Tables>().selectFrom('candidate').selectAll().where('release', '=', release).orderBy('revision').limit(1000).execute();
+  const rows = await reader
+    .withTables<Tables>()
+    .selectFrom('candidate')
+    .selectAll()
+    .where('release', '=', release)
+    .orderBy('revision')
+    .limit(1000)
+    .execute();
   return rows.map(toCandidate);
 }
 
 /** Stores the next revision. Two writers at once: the second fails on the primary key and its transaction is undone. */
-export async function saveCandidate(tx: Transaction, candidate: { readonly release: string; readonly revision: number; readonly content: CandidateContent; readonly at: Date }): Promise<Candidate> {
+export async function saveCandidate(
+  tx: Transaction,
+  candidate: { readonly release: string; readonly revision: number; readonly content: CandidateContent; readonly at: Date },
+): Promise<Candidate> {
   const digest = candidateDigest(candidate.content);
   await tx
     .withTables<Tables>()
     .insertInto('candidate')
-    .values({ release: candidate.release, revision: candidate.revision, digest, content: JSON.stringify(candidate.content), created_at: candidate.at })
+    .values({
+      release: candidate.release,
+      revision: candidate.revision,
+      digest,
+      content: JSON.stringify(candidate.content),
+      created_at: candidate.at,
+    })
     .execute();
   return { release: candidate.release, revision: candidate.revision, digest, content: candidate.content, createdAt: candidate.at };
 }
@@ -113,5 +142,11 @@ export function toRelease(row: ReleaseRow): Release {
 }
 
 function toCandidate(row: CandidateRow): Candidate {
-  return { release: row.release, revision: row.revision, digest: row.digest as Digest, content: row.content as CandidateContent, createdAt: row.created_at };
+  return {
+    release: row.release,
+    revision: row.revision,
+    digest: row.digest as Digest,
+    content: row.content as CandidateContent,
+    createdAt: row.created_at,
+  };
 }

@@ -31,7 +31,10 @@ export function releaseId(application: string, version: string): string {
 }
 
 /** Whether this person had a part in making the release, as principal or by any of their e-mail addresses. */
-export function authorshipOf(release: Pick<Release, 'authors'>, person: { readonly name: string; readonly emails: readonly string[] }): Author | undefined {
+export function authorshipOf(
+  release: Pick<Release, 'authors'>,
+  person: { readonly name: string; readonly emails: readonly string[] },
+): Author | undefined {
   const emails = new Set(person.emails.map((e) => e.toLowerCase()));
   return release.authors.find((a) => a.principal === person.name || (a.email !== undefined && emails.has(a.email.toLowerCase())));
 }

@@ -87,7 +87,11 @@ export async function saveAnalysis(tx: Transaction, analysis: Analysis, judged: 
 
 async function saveBatches(tx: Transaction, deployment: string, judged: readonly JudgedBatch[]): Promise<void> {
   const tables = tx.withTables<Tables>();
-  const { last } = await tables.selectFrom('analysis_batch').select((eb) => eb.fn.max('number').as('last')).where('deployment', '=', deployment).executeTakeFirstOrThrow();
+  const { last } = await tables
+    .selectFrom('analysis_batch')
+    .select((eb) => eb.fn.max('number').as('last'))
+    .where('deployment', '=', deployment)
+    .executeTakeFirstOrThrow();
   const rows = judged.map((j, i) => ({
     deployment,
     number: (last ?? 0) + 1 + i,
@@ -101,7 +105,11 @@ async function saveBatches(tx: Transaction, deployment: string, judged: readonly
 }
 
 /** The E-value path with its inputs, in order. */
-export async function listJudgedBatches(reader: Reader, deployment: string, page: { readonly after: number; readonly limit: number }): Promise<readonly (JudgedBatch & { readonly number: number })[]> {
+export async function listJudgedBatches(
+  reader: Reader,
+  deployment: string,
+  page: { readonly after: number; readonly limit: number },
+): Promise<readonly (JudgedBatch & { readonly number: number })[]> {
   const rows = await reader
     .withTables<Tables>()
     .selectFrom('analysis_batch')
@@ -111,5 +119,12 @@ export async function listJudgedBatches(reader: Reader, deployment: string, page
     .orderBy('number')
     .limit(page.limit)
     .execute();
-  return rows.map((r) => ({ number: r.number, step: r.step, batch: r.batch as Batch, logE: r.log_e, logEPass: r.log_e_pass, verdict: r.verdict as Verdict['kind'] }));
+  return rows.map((r) => ({
+    number: r.number,
+    step: r.step,
+    batch: r.batch as Batch,
+    logE: r.log_e,
+    logEPass: r.log_e_pass,
+    verdict: r.verdict as Verdict['kind'],
+  }));
 }

@@ -5,7 +5,10 @@ import { allow, deny, undetermined } from '../platform/decision.ts';
 /** An HTTP probe that must pass `consecutive` times in a row. Durations are in seconds. */
 export const HealthCheck = z
   .strictObject({
-    path: z.string().regex(/^\/[!-~]*$/, 'expected an absolute path').max(1024),
+    path: z
+      .string()
+      .regex(/^\/[!-~]*$/, 'expected an absolute path')
+      .max(1024),
     consecutive: z.number().int().min(1).max(100).default(3),
     intervalSeconds: z.number().min(0.1).max(300).default(1),
     timeoutSeconds: z.number().min(0.1).max(60).default(2),
@@ -42,14 +45,32 @@ export function decideHealth(facts: HealthFacts): Decision {
   const row = passesInARow(probes);
   const evidence = { passesInARow: row, needed: facts.check.consecutive, probes: probes.length, last: last?.detail ?? 'no probe yet' };
   if (facts.restarts > 0) {
-    return deny({ code: 'health.restarted', sentence: `The instance had to be restarted ${facts.restarts} time(s).`, remedy: 'Read its log; fix and tag a new version.', evidence });
+    return deny({
+      code: 'health.restarted',
+      sentence: `The instance had to be restarted ${facts.restarts} time(s).`,
+      remedy: 'Read its log; fix and tag a new version.',
+      evidence,
+    });
   }
-  if (row >= facts.check.consecutive) return allow({ code: 'health.passed', sentence: `${row} health checks in a row passed (${last?.detail ?? ''}).`, evidence });
+  if (row >= facts.check.consecutive)
+    return allow({ code: 'health.passed', sentence: `${row} health checks in a row passed (${last?.detail ?? ''}).`, evidence });
   const deadline = new Date(facts.since.getTime() + facts.check.deadlineSeconds * 1000);
   if (facts.now >= deadline) {
-    return deny({ code: 'health.deadline', sentence: `Not healthy within ${facts.check.deadlineSeconds} s: ${evidence.last}.`, remedy: 'Read the instance’s log; fix and tag a new version.', evidence });
+    return deny({
+      code: 'health.deadline',
+      sentence: `Not healthy within ${facts.check.deadlineSeconds} s: ${evidence.last}.`,
+      remedy: 'Read the instance’s log; fix and tag a new version.',
+      evidence,
+    });
   }
-  return undetermined({ code: 'health.checking', sentence: `${row} of ${facts.check.consecutive} health checks in a row passed (${evidence.last}).`, evidence }, deadline);
+  return undetermined(
+    {
+      code: 'health.checking',
+      sentence: `${row} of ${facts.check.consecutive} health checks in a row passed (${evidence.last}).`,
+      evidence,
+    },
+    deadline,
+  );
 }
 
 function passesInARow(probes: readonly ProbeResult[]): number {

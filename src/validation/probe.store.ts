@@ -24,6 +24,13 @@ export async function saveProbe(tx: Transaction, deployment: string, probe: Prob
 
 /** The newest hundred, oldest first: more than any check asks for in a row. */
 export async function listRecentProbes(reader: Reader, deployment: string): Promise<readonly ProbeResult[]> {
-  const rows = await reader.withTables<Tables>().selectFrom('probe').select(['at', 'passed', 'detail']).where('deployment', '=', deployment).orderBy('at', 'desc').limit(100).execute();
+  const rows = await reader
+    .withTables<Tables>()
+    .selectFrom('probe')
+    .select(['at', 'passed', 'detail'])
+    .where('deployment', '=', deployment)
+    .orderBy('at', 'desc')
+    .limit(100)
+    .execute();
   return rows.toReversed();
 }

@@ -23,12 +23,21 @@ export function decideSoak(facts: SoakFacts): Decision {
   const probes = facts.probes.filter((p) => p.at >= facts.since);
   const failed = probes.slice(-failuresThatEndASoak);
   if (facts.restarts > 0) {
-    return deny({ code: 'soak.restarted', sentence: 'The instance had to be restarted while it soaked.', remedy: 'Read its log; fix and tag a new version.' });
+    return deny({
+      code: 'soak.restarted',
+      sentence: 'The instance had to be restarted while it soaked.',
+      remedy: 'Read its log; fix and tag a new version.',
+    });
   }
   if (failed.length === failuresThatEndASoak && failed.every((p) => !p.passed)) {
-    return deny({ code: 'soak.unhealthy', sentence: `${failuresThatEndASoak} health checks in a row failed while it soaked: ${failed.at(-1)?.detail}.`, remedy: 'Read the instance’s log; fix and tag a new version.' });
+    return deny({
+      code: 'soak.unhealthy',
+      sentence: `${failuresThatEndASoak} health checks in a row failed while it soaked: ${failed.at(-1)?.detail}.`,
+      remedy: 'Read the instance’s log; fix and tag a new version.',
+    });
   }
   const last = probes.at(-1);
-  if (last && last.passed && last.at >= end) return allow({ code: 'soak.over', sentence: `Healthy for ${facts.soakSeconds} s (${probes.length} health checks).` });
+  if (last && last.passed && last.at >= end)
+    return allow({ code: 'soak.over', sentence: `Healthy for ${facts.soakSeconds} s (${probes.length} health checks).` });
   return undetermined({ code: 'soak.running', sentence: `Soaks until ${end.toISOString()}.`, evidence: { probes: probes.length } }, end);
 }

@@ -16,7 +16,13 @@ export function after(seconds: number): Date {
 export const pipeline: Pipeline = Pipeline.parse({
   application: 'storefront',
   stages: [
-    { name: 'staging', environment: 'staging', strategy: { kind: 'all-at-once' }, healthCheck: { path: '/healthz', consecutive: 2 }, soakSeconds: 3 },
+    {
+      name: 'staging',
+      environment: 'staging',
+      strategy: { kind: 'all-at-once' },
+      healthCheck: { path: '/healthz', consecutive: 2 },
+      soakSeconds: 3,
+    },
     {
       name: 'production',
       environment: 'production',
@@ -64,7 +70,15 @@ export function deployment(environment: 'staging' | 'production', rest: Partial<
     environment,
     kind: 'release',
     runsRelease: release.id,
-    plan: { stage, criteria: pipeline.rollback.criteria, port: 4501, version: '1.1.0', artifactDigest: `sha256:${'1'.repeat(64)}`, command: ['node', 'server.mjs'], configuration: {} },
+    plan: {
+      stage,
+      criteria: pipeline.rollback.criteria,
+      port: 4501,
+      version: '1.1.0',
+      artifactDigest: `sha256:${'1'.repeat(64)}`,
+      command: ['node', 'server.mjs'],
+      configuration: {},
+    },
     stageDigest: stageDigest(content, stage.name, environment),
     candidateDigest: candidate.digest,
     state: 'succeeded',
