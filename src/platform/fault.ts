@@ -48,3 +48,12 @@ export class Fault extends Error {
     this.extra = options.extra ?? {};
   }
 }
+
+/** All at once has an end: a hostile megabyte can hold a million faults. */
+export const maximumFaults = 500;
+
+/** What is told of many faults: the first {@link maximumFaults}, and how many there are besides. */
+export function firstFaults(faults: readonly FaultItem[]): readonly FaultItem[] {
+  if (faults.length <= maximumFaults) return faults;
+  return [...faults.slice(0, maximumFaults), { code: 'faults.more', detail: `and ${faults.length - maximumFaults} more` }];
+}

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { maximumFaults } from './fault.ts';
 import type { FaultItem } from './fault.ts';
 
 export type Path = readonly (string | number)[];
@@ -14,9 +15,10 @@ export function pointerOf(path: Path): string {
   return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-/** Every problem of an input at once, in our words: "expected X, got Y". `fields` names the known fields at a path. */
+/** Every problem of an input at once (the first 500), in our words: "expected X, got Y". `fields` names the known fields at a path. */
 export function schemaFaults(error: z.core.$ZodError, input: unknown, fields?: (path: Path) => readonly string[]): readonly SchemaFault[] {
-  return error.issues.flatMap((issue) => faultsOfIssue(issue, [], { input, ...(fields && { fields }) }));
+  const issues = error.issues.slice(0, maximumFaults);
+  return issues.flatMap((issue) => faultsOfIssue(issue, [], { input, ...(fields && { fields }) })).slice(0, maximumFaults);
 }
 
 interface Context {
@@ -26,7 +28,7 @@ interface Context {
 
 function faultsOfIssue(issue: z.core.$ZodIssue, base: Path, context: Context): readonly SchemaFault[] {
   const path: Path = [...base, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownField(key, path, context));
+  if (issue.code === 'unrecognized_keys') return issue.keys.slice(0, maximumFaults).map((key) => unknownField(key, path, context));
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return faultsOfUnion(issue, path, context);
   if (issue.code === 'invalid_key' || issue.code === 'invalid_element')
     return issue.issues.flatMap((inner) => faultsOfIssue(inner, path, context));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { asDatabaseFault } from '../database/faults.ts';
-import { Fault } from '../fault.ts';
+import { Fault, firstFaults } from '../fault.ts';
 import type { FaultItem } from '../fault.ts';
 
 /** One place in an input that is wrong. */
@@ -41,7 +41,7 @@ export function problemOf(fault: Fault, instance: string): Problem {
     detail: fault.message,
     instance,
     ...(fault.remedy !== undefined && { remedy: fault.remedy }),
-    ...(fault.faults.length > 0 && { faults: [...fault.faults] }),
+    ...(fault.faults.length > 0 && { faults: [...firstFaults(fault.faults)] }),
   };
 }
 

@@ -99,6 +99,23 @@ test('a text beyond the limit is refused unread', () => {
   expect(parse('#'.repeat(maximumText + 1)).faults.map((fault) => fault.code)).toEqual(['yaml.too-large']);
 });
 
+test('a text of a million signs is refused before a tree is built, in one file or spread over many', () => {
+  const codes = (files: readonly string[]): readonly (string | undefined)[] =>
+    parseResources(
+      files.map((text, index) => ({ name: `${index}`, text })),
+      toyKinds,
+    ).faults.map((fault) => fault.code);
+
+  expect(codes([`[${'a,'.repeat(500_000)}]`])).toEqual(['yaml.too-many']);
+  expect(new Set(codes(Array.from({ length: 40 }, () => `[${'a,'.repeat(5_000)}]`)))).toEqual(new Set(['yaml.too-many', 'value.type']));
+});
+
+test('of very many faults the first five hundred are told', () => {
+  const keys = Array.from({ length: 3_000 }, (_, index) => `  k${index}: 1`).join('\n');
+
+  expect(parse(`apiVersion: tidegate.dev/v1\nkind: Toy\nmetadata: { name: a }\nspec:\n  version: "1"\n${keys}\n`).faults).toHaveLength(500);
+});
+
 test('a document that is no map, and tags nobody knows, are faults', () => {
   expect(parse('just text').faults).toMatchObject([{ line: 1, column: 1, detail: 'expected a map, got the text "just text"' }]);
   expect(parse(`a: !!js/function "x"`).faults.map((fault) => fault.code)).toContain('yaml.malformed');

@@ -8,7 +8,7 @@ import { schemaFaults } from '../schema-fault.ts';
 import type { Path, SchemaFault } from '../schema-fault.ts';
 import { Labels, ResourceName, apiVersion } from './resource.ts';
 import type { Kinds, Resource, ResourceKind } from './resource.ts';
-import { readYaml } from './yaml-document.ts';
+import { maximumLexemes, readYaml } from './yaml-document.ts';
 import type { Place, ResourceFile, YamlDocument } from './yaml-document.ts';
 
 export type { ResourceFile } from './yaml-document.ts';
@@ -46,15 +46,14 @@ export function parseResources(files: readonly ResourceFile[], kinds: Kinds): Pa
   const resources: ParsedResource[] = [];
   const faults: FaultItem[] = [];
   const schemas = new Schemas(kinds);
+  let budget = maximumLexemes;
   for (const file of files) {
-    const read = readYaml(file);
+    const read = readYaml(file, budget);
+    budget -= Math.min(budget, read.lexemes);
     const parsed = read.documents.map((document) => parseDocument(document, schemas));
-    resources.push(...parsed.flatMap(({ resource }) => resource ?? []));
-    faults.push(
-      ...[...read.faults, ...parsed.flatMap((one) => one.faults)].toSorted(
-        (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
-      ),
-    );
+    for (const { resource } of parsed) if (resource !== undefined) resources.push(resource);
+    const found = [...read.faults, ...parsed.flatMap((one) => one.faults)];
+    for (const fault of found.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))) faults.push(fault);
   }
   return { resources, faults: [...faults, ...repeated(resources)] };
 }

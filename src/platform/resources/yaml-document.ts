@@ -1,5 +1,6 @@
-import { Composer, LineCounter, Parser, isMap, isPair, isScalar, isSeq } from 'yaml';
-import type { CST, Document, Node, Pair } from 'yaml';
+import { Composer, Lexer, LineCounter, Parser, isMap, isPair, isScalar, isSeq, visit } from 'yaml';
+import type { Document, Node, Pair } from 'yaml';
+import { maximumFaults } from '../fault.ts';
 import type { FaultItem } from '../fault.ts';
 import type { Path } from '../schema-fault.ts';
 
@@ -26,49 +27,66 @@ export interface YamlDocument {
 /** Nested deeper than this nothing of ours is; the composer recurses, so the limit also keeps its stack. */
 const maximumDepth = 64;
 const maximumDocuments = 1_000;
+/**
+ * Words and signs in all files of one apply. The YAML reader takes about 20 µs for each and does not stop in between, so
+ * this bounds how long one request can hold the process. Ours have about 30 to a resource.
+ */
+export const maximumLexemes = 100_000;
 /** Anchors may be used, bombs may not: this many alias expansions in one document. */
 const maximumAliases = 100;
 
 /** Splits a file into documents. Faults have line and column; a document with a fault is left out. */
-export function readYaml(file: ResourceFile): { readonly documents: readonly YamlDocument[]; readonly faults: readonly FaultItem[] } {
+export function readYaml(
+  file: ResourceFile,
+  budget: number = maximumLexemes,
+): { readonly documents: readonly YamlDocument[]; readonly faults: readonly FaultItem[]; readonly lexemes: number } {
   const lines = new LineCounter();
-  const tokens = [...new Parser(lines.addNewLine).parse(file.text)];
-  const deep = tooDeep(tokens);
-  if (deep !== undefined)
+  const { lexemes, deep } = measure(file.text, budget);
+  if (lexemes > budget)
     return {
+      documents: [],
+      lexemes,
+      faults: [
+        { file: file.name, code: 'yaml.too-many', detail: `expected at most ${maximumLexemes} words and signs in all files, got more` },
+      ],
+    };
+  if (deep !== undefined) {
+    countLines(file.text.slice(0, deep), lines);
+    return {
+      lexemes,
       documents: [],
       faults: [faultAt(file, lines, { offset: deep, code: 'yaml.too-deep', detail: `expected at most ${maximumDepth} levels, got more` })],
     };
-
-  const composed = [
-    ...new Composer({ version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, logLevel: 'silent' }).compose(
-      tokens,
-      false,
-      file.text.length,
-    ),
-  ];
-  if (composed.length > maximumDocuments) {
-    return {
-      documents: [],
-      faults: [
-        faultAt(file, lines, {
-          offset: 0,
-          code: 'yaml.too-many',
-          detail: `expected at most ${maximumDocuments} documents, got ${composed.length}`,
-        }),
-      ],
-    };
   }
+  const composer = new Composer({ version: '1.2', schema: 'core', strict: true, uniqueKeys: false, merge: false, logLevel: 'silent' });
   const documents: YamlDocument[] = [];
   const faults: FaultItem[] = [];
-  for (const document of composed) {
-    const found = [...document.errors, ...document.warnings].map((error) =>
-      faultAt(file, lines, { offset: error.pos[0], code: 'yaml.malformed', detail: error.message }),
-    );
-    if (found.length > 0) faults.push(...found);
-    else if (document.contents !== null) addDocument({ file, lines, document, documents, faults });
+  let count = 0;
+  for (const document of composer.compose(new Parser(lines.addNewLine).parse(file.text), false, file.text.length)) {
+    count += 1;
+    if (count > maximumDocuments) {
+      faults.push(
+        faultAt(file, lines, {
+          offset: document.range[0],
+          code: 'yaml.too-many',
+          detail: `expected at most ${maximumDocuments} documents in a file, got more`,
+        }),
+      );
+      break;
+    }
+    const broken = [...document.errors, ...document.warnings, ...repeatedKeys(document)].slice(0, maximumFaults);
+    for (const error of broken) faults.push(faultAt(file, lines, { offset: error.pos[0], code: 'yaml.malformed', detail: error.message }));
+    if (broken.length === 0 && document.contents !== null) addDocument({ file, lines, document, documents, faults });
   }
-  return { documents, faults };
+  return { documents, faults, lexemes };
+}
+
+function countLines(text: string, lines: LineCounter): void {
+  for (let at = -1; ;) {
+    lines.addNewLine(at + 1);
+    at = text.indexOf('\n', at + 1);
+    if (at === -1) return;
+  }
 }
 
 interface Adding {
@@ -137,19 +155,48 @@ function startOf(node: unknown): number | undefined {
   return (node as { readonly range?: readonly [number, number, number] | null } | null | undefined)?.range?.[0];
 }
 
-/** Offset of the first token below the limit. Iterative: the input chooses the depth. */
-function tooDeep(tokens: readonly CST.Token[]): number | undefined {
-  const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { token, depth } = next;
-    if (depth > maximumDepth) return token.offset;
-    for (const inner of innerTokens(token)) open.push({ token: inner, depth: depth + (token.type === 'document' ? 0 : 1) });
-  }
-  return undefined;
+interface Repeated {
+  readonly pos: readonly [number];
+  readonly message: string;
 }
 
-function innerTokens(token: CST.Token): readonly CST.Token[] {
-  const items = 'items' in token ? token.items.flatMap((item) => [item.key, item.value]) : [];
-  const value = token.type === 'document' ? [token.value] : [];
-  return [...items, ...value].filter((inner) => inner !== undefined && inner !== null);
+/** The library compares each key with each other one: a map of 50,000 keys would take it minutes. */
+function repeatedKeys(document: Document.Parsed): readonly Repeated[] {
+  const found: Repeated[] = [];
+  visit(document, {
+    Map: (_key, map) => {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? String(key.value) : undefined;
+        if (name !== undefined && seen.has(name)) found.push({ pos: [startOf(key) ?? 0], message: 'Map keys must be unique' });
+        seen.add(name);
+      }
+    },
+  });
+  return found;
 }
+
+/**
+ * How much there is, and where the nesting passes the limit. Read from lexemes, before a tree exists: 1 MiB of `[` costs
+ * the parser seconds and the composer its stack. Levels by indentation alone need a square of characters, so 1 MiB has few.
+ */
+function measure(text: string, budget: number): { readonly lexemes: number; readonly deep?: number } {
+  let lexemes = 0;
+  let offset = 0;
+  let flow = 0;
+  let line = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    lexemes += 1;
+    if (lexeme === '[' || lexeme === '{') flow += 1;
+    else if (lexeme === ']' || lexeme === '}') flow = Math.max(0, flow - 1);
+    else if (lexeme === '-' || lexeme === '?') line += 1;
+    else if (lexeme.includes('\n')) line = 0;
+    if (flow + line > maximumDepth) return { lexemes, deep: offset };
+    if (lexemes > budget) return { lexemes };
+    // The lexer's own marks of document, end of flow and scalar are no part of the text.
+    if (!marks.has(lexeme)) offset += lexeme.length;
+  }
+  return { lexemes };
+}
+
+const marks: ReadonlySet<string> = new Set(['\u0002', '\u0018', '\u001f']);
