@@ -1,0 +1,54 @@
+import { type Evidence, type Finding, finding, type ReleaseEvidence } from '../evidence.ts';
+
+const rightEnd = { good: 'completed', bad: 'rolled-back', regretted: 'rolled-back' } as const;
+const terminal: readonly string[] = ['completed', 'rolled-back', 'failed', 'cancelled'];
+
+/**
+ * Every release ends once, and as it should. A good one that the judge took back is a false alarm: allowed with the
+ * probability alpha that the pipeline states, so it is counted apart and shown, and no more of them than chance explains.
+ */
+export function rightEnds({ releases, entries }: Pick<Evidence, 'releases' | 'entries'>): Finding {
+  const falseAlarms = releases.filter(isFalseAlarm);
+  const violations = [
+    ...releases.filter((release) => !isFalseAlarm(release)).flatMap(wrongEndOf),
+    ...releases.flatMap((release) => endedTwice(release, entries)),
+    ...(falseAlarms.length > 1 ? [`expected at most one false alarm, got ${falseAlarms.map(({ id }) => id).join(', ')}`] : []),
+  ];
+  return finding('every release ends in exactly one right terminal state', violations, {
+    releases: releases.length,
+    good: endsOf(releases, 'good'),
+    bad: endsOf(releases, 'bad'),
+    regretted: endsOf(releases, 'regretted'),
+    falseAlarms: falseAlarms.map(({ id, verdict }) => `${id}: ${verdict?.sentence}`),
+  });
+}
+
+/** Only what the judge itself said counts: a rollback for any other reason was ours. */
+export function isFalseAlarm({ quality, state, verdict, reason }: ReleaseEvidence): boolean {
+  return quality !== 'bad' && state === 'rolled-back' && verdict?.kind === 'rollback' && reason?.code !== 'run.rolled-back';
+}
+
+function wrongEndOf({ id, quality, state, verdict, reason }: ReleaseEvidence): readonly string[] {
+  const right = rightEnd[quality];
+  const why = reason ? ` (${reason.code}: ${reason.sentence})` : '';
+  if (state !== right) return [`${id} is ${quality}: expected ${right}, got ${state}${why}`];
+  if (quality === 'bad' && verdict?.kind !== 'rollback') return [`${id} was taken back without the judge's verdict${why}`];
+  if (quality === 'regretted' && reason?.code !== 'run.rolled-back') return [`${id} was to be taken back by a person, got${why}`];
+  return [];
+}
+
+/** A regretted one is completed first. */
+function endedTwice({ id, quality }: ReleaseEvidence, entries: Evidence['entries']): readonly string[] {
+  const ends = entries.filter(
+    ({ subject, action }) => subject === `release/${id}` && action.startsWith('release.') && terminal.includes(action.slice(8)),
+  );
+  const expected = quality === 'regretted' && ends[0]?.action === 'release.completed' ? 2 : 1;
+  const told = ends.map(({ action }) => action).join(', ');
+  return ends.length === expected ? [] : [`${id}: expected ${expected} end(s) in the ledger, got ${ends.length} (${told})`];
+}
+
+function endsOf(releases: readonly ReleaseEvidence[], quality: ReleaseEvidence['quality']): Readonly<Record<string, number>> {
+  const ends: Record<string, number> = {};
+  for (const { state } of releases.filter((release) => release.quality === quality)) ends[state] = (ends[state] ?? 0) + 1;
+  return ends;
+}

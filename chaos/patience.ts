@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NoAnswerError, RefusedError } from '../src/client/client.ts';
+import { Fault } from '../src/platform/fault.ts';
+
+/** Looks until there is something to see. Undefined when `withinMs` pass or the run is over. */
+export async function until<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  { withinMs, everyMs = 50, signal }: { readonly withinMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
+): Promise<T | undefined> {
+  for (const giveUpAt = performance.now() + withinMs; performance.now() < giveUpAt && signal?.aborted !== true; await sleep(everyMs)) {
+    const found = await look();
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const patienceMs = 180_000;
+
+/** Asks again while what it asks is away: that is what a kill looks like from outside. Anything else is thrown. */
+export async function patiently<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (const giveUpAt = performance.now() + patienceMs; ; await sleep(200)) {
+    signal?.throwIfAborted();
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isAway(error) || performance.now() > giveUpAt) throw error;
+    }
+  }
+}
+
+function isAway(error: unknown): boolean {
+  if (error instanceof NoAnswerError) return true;
+  if (error instanceof RefusedError) return error.status >= 500 || error.status === 429 || error.code === 'idempotency.in-progress';
+  return error instanceof Fault && error.retryable;
+}
