@@ -34,7 +34,7 @@ export interface Event {
   toJSON(): CloudEvent;
 }
 
-export const defaultEventSource = '/tidegate';
+const defaultEventSource = '/tidegate';
 
 export function eventOf(index: number, entry: Entry, source: string = defaultEventSource): Event {
   const id = index + 1;

@@ -9,7 +9,7 @@ import { openCheckpoint } from './checkpoint.ts';
 import { parseHeader, parseLine } from './export.ts';
 import { mountLedgerFiles } from './ledger-files.api.ts';
 import { ledgerRoutes } from './ledger.api.ts';
-import { leafHash } from './merkle-tree.ts';
+import { CompactRange, isConsistent, leafHash } from './merkle-tree.ts';
 import { openProof, parseProof } from './proof.ts';
 import { noteVerifier } from './signed-note.ts';
 import { decodeBundle } from './tiles.ts';
@@ -102,6 +102,20 @@ test('the receipt of any entry proves it offline', async () => {
     expect(openProof(proof, leaf, noteVerifier(ledger.key.verifierKey))?.size).toBe(last + 1);
     expect(proof.extra?.toString()).toBe(leaf);
   }
+});
+
+test('who kept an earlier tree hash gets a proof that it is the beginning of the present one', async () => {
+  const leaves = decodeBundle((await ask('/tile/entries/000')).rawPayload);
+  const kept = new CompactRange();
+  for (const leaf of leaves.slice(0, 100)) kept.append(leafHash(leaf));
+
+  const { to, proof, checkpoint } = (await ask('/consistency?from=100')).json<{ to: number; proof: string[]; checkpoint: string }>();
+  const toRoot = openCheckpoint(checkpoint, noteVerifier(ledger.key.verifierKey))?.root ?? Buffer.alloc(0);
+
+  expect(isConsistent({ from: 100, to, fromRoot: kept.root(), toRoot, proof: proof.map((hash) => Buffer.from(hash, 'base64')) })).toBe(
+    true,
+  );
+  expect((await ask('/consistency?from=99999')).statusCode).toBe(404);
 });
 
 test('tiles and entry bundles are served as C2SP says, and never a tile the checkpoint does not cover', async () => {

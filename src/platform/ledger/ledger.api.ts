@@ -4,6 +4,7 @@ import { Fault } from '../fault.ts';
 import { decodeCursor, encodeCursor, pageOf, pageQuery, read, type Route } from '../http/index.ts';
 import type { Entry } from './entry.ts';
 import {
+  consistencyProof,
   findEntry,
   inclusionProof,
   latestCheckpoint,
@@ -50,12 +51,21 @@ const LedgerHead = z
   })
   .meta({ id: 'LedgerHead' });
 
+const LedgerConsistency = z
+  .object({
+    from: z.number().int(),
+    to: z.number().int(),
+    proof: z.array(z.string()).describe('Tree hashes, base64'),
+    checkpoint: z.string().describe('The signed note at `to`'),
+  })
+  .meta({ id: 'LedgerConsistency' });
+
 const entryParams = z.object({ index: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const Name = z.string().min(1).max(512);
 
 /** Reads of the ledger. Tiles and the export are served by `mountLedgerFiles`: they are bytes and streams. */
 export function ledgerRoutes(deps: LedgerRouteDeps): readonly Route[] {
-  return [readHead(deps), readCheckpoint(deps), listRoute(deps), readEntry(deps), readProof(deps)];
+  return [readHead(deps), readCheckpoint(deps), readConsistency(deps), listRoute(deps), readEntry(deps), readProof(deps)];
 }
 
 function readHead({ db, ledgerKey }: LedgerRouteDeps): Route {
@@ -87,6 +97,23 @@ function readCheckpoint({ db }: LedgerRouteDeps): Route {
       const checkpoint = await latestCheckpoint(db);
       if (checkpoint === undefined) throw unknown('the ledger is empty');
       return { body: checkpoint.note };
+    },
+  });
+}
+
+function readConsistency({ db }: LedgerRouteDeps): Route {
+  return read({
+    path: `${prefix}/consistency`,
+    operation: 'readLedgerConsistency',
+    access: 'ledger.read',
+    summary: 'Proof that the ledger of an earlier size is the beginning of the present one (RFC 9162 §2.1.4)',
+    query: z.strictObject({ from: z.coerce.number().int().min(0).describe('Size of a checkpoint you kept') }),
+    result: LedgerConsistency,
+    handle: async ({ query: { from } }) => {
+      const checkpoint = await latestCheckpoint(db);
+      if (checkpoint === undefined || from > checkpoint.size) throw unknown(`a checkpoint of ${from} entries or more`);
+      const proof = await consistencyProof(db, from, checkpoint.size);
+      return { body: { from, to: checkpoint.size, proof: proof.map((hash) => hash.toString('base64')), checkpoint: checkpoint.note } };
     },
   });
 }

@@ -67,7 +67,7 @@ export function* tilesOf(size: number): Generator<TileId & { readonly width: num
 }
 
 /** The tile that answers for a perfect subtree, and the part of it to hash. */
-export function tileOf({ level, index }: Subtree): TileId & { readonly offset: number; readonly count: number } {
+function tileOf({ level, index }: Subtree): TileId & { readonly offset: number; readonly count: number } {
   const tileLevel = Math.floor(level / TILE_HEIGHT);
   const count = 2 ** (level % TILE_HEIGHT);
   const first = index * count;
