@@ -6,7 +6,7 @@ import type { paths } from './schema.d.ts';
 export { NoAnswerError, RefusedError } from './problem.ts';
 export type { Problem } from './problem.ts';
 export { watchEvents } from './watch.ts';
-export type { CloudEvent, WatchedEvent } from './watch.ts';
+export type { WatchedEvent } from './watch.ts';
 
 export interface ClientOptions {
   /** `http://127.0.0.1:4400` */

@@ -33,7 +33,7 @@ export interface KeptAnswer {
 }
 
 /** How long a repeat is answered from store; past it the key is free again. */
-export const keptForMs = 24 * 60 * 60 * 1000;
+const keptForMs = 24 * 60 * 60 * 1000;
 
 /**
  * Claims the key for this transaction. The claim is a lock that ends with the transaction, so a killed process leaves

@@ -4,7 +4,7 @@ import { Fault, firstFaults } from '../fault.ts';
 import type { FaultItem } from '../fault.ts';
 
 /** One place in an input that is wrong. */
-export const ProblemFault = z
+const ProblemFault = z
   .object({
     pointer: z.string().optional().describe('RFC 6901 JSON pointer into the input'),
     file: z.string().optional(),

@@ -1,7 +1,6 @@
 export { ensureFirstAdministrator } from './first-administrator.store.ts';
-export { PrincipalSpec, RoleSpec, permissionsOf, principalKind, roleKind } from './people.ts';
-export { administratorMayNot, fieldRoles, mayDo, permissions, requirePermission } from './permission.ts';
-export type { Access, Permission } from './permission.ts';
-export type { Principal } from './principal.ts';
+export { principalKind, roleKind } from './people.ts';
+export { permissions } from './permission.ts';
+export type { Permission } from './permission.ts';
 export { tokenRoutes } from './token.api.ts';
-export { principalOf, saveNewToken, tokenAuthentication } from './token.store.ts';
+export { saveNewToken, tokenAuthentication } from './token.store.ts';

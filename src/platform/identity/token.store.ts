@@ -67,7 +67,7 @@ export async function saveNewToken(tx: Transaction, token: NewToken): Promise<{ 
 }
 
 /** Who holds this token, with roles and permissions as they are now; a Fault 401 otherwise. One read, and a write every five minutes. */
-export async function authenticate(db: Database, secret: string, now: Date): Promise<Principal> {
+async function authenticate(db: Database, secret: string, now: Date): Promise<Principal> {
   if (!tokenPattern.test(secret)) throw tokenRefused('unknown');
   const row = await holderOf(db, secret);
   if (row === undefined) throw tokenRefused('unknown');
@@ -101,11 +101,7 @@ async function holderOf(db: Database, secret: string): Promise<Holder | undefine
 }
 
 /** A principal as it acts: its roles' permissions together, without a name this release does not know. */
-export function principalOf(
-  name: string,
-  spec: PrincipalSpec,
-  roles: readonly { readonly name: string; readonly spec: RoleSpec }[],
-): Principal {
+function principalOf(name: string, spec: PrincipalSpec, roles: readonly { readonly name: string; readonly spec: RoleSpec }[]): Principal {
   return {
     name,
     kind: spec.kind,

@@ -1,8 +1,7 @@
-export { applyFiles, deleteResource, planFiles } from './apply.store.ts';
+export { applyFiles } from './apply.store.ts';
 export { anyDocumentSchema, documentSchema, kindsOf } from './kinds.ts';
 export { parseResources } from './parse.ts';
-export type { ParsedResource, ResourceFile } from './parse.ts';
 export { resourceRoutes } from './resource.api.ts';
-export { ResourceName, apiVersion } from './resource.ts';
-export type { Kinds, Lookup, Resource, ResourceChange, ResourceKind, StoredResource } from './resource.ts';
+export { ResourceName } from './resource.ts';
+export type { Kinds, Lookup, Resource, ResourceChange, ResourceKind } from './resource.ts';
 export { findResource, findResourceVersion, listResources, loadResource, lockResources } from './resource.store.ts';

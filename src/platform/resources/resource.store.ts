@@ -122,7 +122,7 @@ function resourceOf<Spec>(kind: KindOf<Spec>, row: ResourceTable): StoredResourc
 }
 
 /** The row as it is, for those who show or compare it. */
-export function rowOf(row: ResourceTable): StoredResource {
+function rowOf(row: ResourceTable): StoredResource {
   return {
     kind: row.kind,
     name: row.name,
