@@ -5,7 +5,7 @@ import { startTraffic } from '../demo/load.ts';
 import { startRouterProcess } from '../src/drivers/embedded-router/router-process.contract.ts';
 import { freePort } from '../src/environments/upstream.contract.ts';
 
-const ratePerSecond = 1_500;
+const ratePerSecond = 800;
 const warmUpMs = 4_000;
 const measureMs = 10_000;
 const shifts = 200;
@@ -22,7 +22,7 @@ process.on('disconnect', () => process.exit());
 
 /**
  * CPU time per request of the router and of a bare Node upstream, taken from the two processes over the same requests
- * (open loop, 1,500 a second, 1,000 users, two arms), and the time from asking for new weights until they are in force.
+ * (open loop, 800 a second, 1,000 users, two arms), and the time from asking for new weights until they are in force.
  */
 export async function routerBench(report: (name: string, value: number) => void): Promise<void> {
   const [stable, canary] = [await startUpstream(), await startUpstream()];

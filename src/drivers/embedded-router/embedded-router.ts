@@ -30,7 +30,7 @@ interface Serving {
 const sweepEveryMs = 500;
 const removeGraceMs = 60_000;
 
-/** The router of one home. Changes are made one after the other: on disk first, then in force, then answered. */
+/** The router of one home. Changes are made one after the other, and answered when they are in force and on disk. */
 export class EmbeddedRouter implements TrafficRouter {
   readonly #options: EmbeddedRouterOptions;
   readonly #saved = new Map<string, SavedLane>();
@@ -98,8 +98,10 @@ export class EmbeddedRouter implements TrafficRouter {
       return known.lane.status();
     }
     if (known && known.lane.route.port === route.port) {
-      await this.#save({ lane: route.lane, fence: fence.token, generation, route });
+      // In force before it is on disk: taking users off a bad version must not wait for a busy disk. A kill in between brings
+      // the weights before back, as if the call had not come; its caller got no answer and makes it again.
       known.lane.change(route, generation);
+      await this.#save({ lane: route.lane, fence: fence.token, generation, route });
       return known.lane.status();
     }
     return this.#openRoute(route, generation, fence);
