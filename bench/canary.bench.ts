@@ -41,16 +41,20 @@ const FIGURES: readonly Figure[] = [
   ['canary.pass_wrong', 'limit-5', (summary) => summary.passed.value ?? Number.NaN],
 ];
 
-/** Plays the table of goals on all cores and reports each figure under its key. `CANARY_RUNS` sets the runs of each scenario. */
-export async function canaryBench(report: (name: string, value: number) => void): Promise<void> {
+/** Plays the scenarios of the wanted figures on all cores and reports each under its key. `CANARY_RUNS` sets the runs of each scenario. */
+export async function canaryBench(
+  report: (name: string, value: number) => void,
+  isWanted: (name: string) => boolean = () => true,
+): Promise<void> {
+  const figures = FIGURES.filter(([name]) => isWanted(name));
   const runs = Number(process.env['CANARY_RUNS'] ?? RUNS);
   if (!Number.isSafeInteger(runs) || runs < 1)
     throw new RangeError(`expected CANARY_RUNS to be a whole number from 1, got ${process.env['CANARY_RUNS']}`);
-  const names = [...new Set(FIGURES.map(([, scenario]) => scenario))];
+  const names = [...new Set(figures.map(([, scenario]) => scenario))];
   const studies = names.map((name) => ({ scenario: indexOf(name), judges: [judgeOf(name)], runs }));
   const outcomes = await playAll(studies, { seed: SEED });
   const summaries = new Map(names.map((name, index) => [name, summarise(scenarioOf(name), outcomes[index]?.[judgeOf(name)] ?? [])]));
-  for (const [name, scenario, value] of FIGURES) {
+  for (const [name, scenario, value] of figures) {
     const summary = summaries.get(scenario);
     if (summary) report(name, value(summary));
   }
