@@ -44,6 +44,7 @@ await runProcess('server', async () => {
     kinds: tidegateKinds(queue),
     subscribe: feed.subscribe,
     source: createGitSource({ home: settings.home }),
+    ledgerKey: key,
   });
   const url = await app.listen({ host: settings.host, port: settings.port });
   return {
