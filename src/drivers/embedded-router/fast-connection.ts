@@ -23,8 +23,8 @@ const maxWaitingBytes = 65_536;
 const joinBelowBytes = 16_384;
 
 /**
- * A user's connection read and written without Node's HTTP server, for as long as the requests on it are simple. Costs
- * about half of the CPU time of the way through `node:http` (measured: 29 against 57 µs a request, two processes idle).
+ * A user's connection read and written without Node's HTTP server, for as long as the requests on it are simple: 40 µs of CPU
+ * time a request instead of 57 (16 connections in a closed loop, 2 cores), 1.15 instead of 1.5 times a bare Node upstream.
  */
 export class FastConnection implements ClientSide {
   readonly #owner: FastConnectionOwner;
