@@ -30,9 +30,11 @@ export interface CastOptions {
   readonly say: (line: string) => void;
   /** Of the API; taken when it is free. */
   readonly port: number;
+  /** Changes the configuration before it is applied. */
+  readonly configure?: (yaml: string) => string;
 }
 
-export async function gather({ say, port }: CastOptions): Promise<Cast> {
+export async function gather({ say, port, configure = (yaml) => yaml }: CastOptions): Promise<Cast> {
   // Short on purpose: the path of a socket in it has at most 107 bytes.
   const home = await mkdtemp(join(tmpdir(), 'tidegate-demo-'));
   const platform = await startPlatform({
@@ -43,21 +45,25 @@ export async function gather({ say, port }: CastOptions): Promise<Cast> {
   let ended: Promise<void> | undefined;
   const end = () => (ended ??= platform.stop({ all: true }).then(() => rm(home, { recursive: true, force: true, maxRetries: 5 })));
   try {
-    return { ...(await introduce(home, platform)), home, platform, end };
+    return { ...(await introduce(home, platform, configure)), home, platform, end };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-async function introduce(home: string, platform: Platform): Promise<Omit<Cast, 'home' | 'platform' | 'end'>> {
+async function introduce(
+  home: string,
+  platform: Platform,
+  configure: (yaml: string) => string,
+): Promise<Omit<Cast, 'home' | 'platform' | 'end'>> {
   if (platform.adminToken === undefined) throw new Error('expected the token of the first administrator, got none');
   const desk: Desk = { folder: home, server: platform.url, home: platform.home };
   const administrator = await personAt(desk, { name: 'administrator', token: platform.adminToken });
   const repository = await createStorefrontRepository({ directory: join(home, 'git') });
   const ports = { production: await freePort(4500), staging: await freePort(4501) };
   const configurationFile = join(home, 'tidegate.yaml');
-  const configuration = await repository.configuration();
+  const configuration = configure(await repository.configuration());
   await writeFile(
     configurationFile,
     configuration.replace('port: 4500', `port: ${ports.production}`).replace('port: 4501', `port: ${ports.staging}`),

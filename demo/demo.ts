@@ -19,7 +19,7 @@ const { values: flags } = parseArgs({
   options: {
     exit: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
-    rate: { type: 'string', default: '500' },
+    rate: { type: 'string', default: '1000' },
     port: { type: 'string', default: '4400' },
   },
 });
