@@ -11,7 +11,9 @@ import { until } from './patience.ts';
 import type { MadeRelease } from './release-track.ts';
 import { listSeen } from './witness.store.ts';
 
-type Collected = Pick<Evidence, 'releases' | 'deployments' | 'seen' | 'entries' | 'verification'> & { readonly final: Pick<FinalState, 'lanes' | 'pending'> };
+type Collected = Pick<Evidence, 'releases' | 'deployments' | 'seen' | 'entries' | 'verification'> & {
+  readonly final: Pick<FinalState, 'lanes' | 'pending'>;
+};
 
 /** A second is the goal; a database that has just recovered may be slower. */
 const integratedWithinMs = 30_000;
@@ -81,7 +83,11 @@ async function listDeployments(db: Database): Promise<readonly DeploymentEvidenc
       d.candidate_digest as candidate, d.plan->>'artifactDigest' as artifact,
       (select b.artifact_digest from build b where b.release = d.runs_release and b.state = 'succeeded' limit 1) as built_artifact
     from deployment d order by d.started_at`.execute(db);
-  return rows.map(({ runs_release: runsRelease, built_artifact: built, ...row }) => ({ ...row, runsRelease, builtArtifact: built ?? undefined }));
+  return rows.map(({ runs_release: runsRelease, built_artifact: built, ...row }) => ({
+    ...row,
+    runsRelease,
+    builtArtifact: built ?? undefined,
+  }));
 }
 
 async function listLanes(db: Database): Promise<FinalState['lanes']> {
@@ -91,7 +97,10 @@ async function listLanes(db: Database): Promise<FinalState['lanes']> {
 }
 
 async function listEntries(db: Database): Promise<readonly LedgerEntry[]> {
-  const { rows } = await sql<{ readonly index: number; readonly leaf: string }>`select index, leaf from ledger_entry order by index`.execute(db);
+  const { rows } = await sql<{
+    readonly index: number;
+    readonly leaf: string;
+  }>`select index, leaf from ledger_entry order by index`.execute(db);
   return rows.map(({ index, leaf }) => {
     const entry = JSON.parse(leaf) as Omit<LedgerEntry, 'index' | 'at'> & { readonly at: string };
     return { ...entry, index, at: Date.parse(entry.at) };

@@ -83,7 +83,16 @@ function pipeline(name: string): object {
     rollback: {
       // A good version fails 2 % of requests, a bad one 33 %: at 60 requests a second a good step takes about 10 s.
       criteria: [
-        { name: 'errors', metric: 'error-rate', owner: 'operations', alpha: 0.01, nonInferiorityRatio: 6, beta: 0.01, minimumSeconds: 3, deadlineSeconds: 600 },
+        {
+          name: 'errors',
+          metric: 'error-rate',
+          owner: 'operations',
+          alpha: 0.01,
+          nonInferiorityRatio: 6,
+          beta: 0.01,
+          minimumSeconds: 3,
+          deadlineSeconds: 600,
+        },
       ],
     },
   });

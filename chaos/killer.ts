@@ -25,7 +25,10 @@ export async function killByPlan(options: KillerOptions): Promise<readonly Kill[
   const kills: Promise<Kill>[] = [];
   for (const { afterMs, victim } of plan.kills) {
     await sleep(afterMs, undefined, { signal: options.signal });
-    const pid = await until(() => (spared.has(victim) ? undefined : pidOf(platform, victim)), { withinMs: backWithinMs, signal: options.signal });
+    const pid = await until(() => (spared.has(victim) ? undefined : pidOf(platform, victim)), {
+      withinMs: backWithinMs,
+      signal: options.signal,
+    });
     options.signal.throwIfAborted();
     if (pid === undefined) throw new Error(`expected ${victim} to be back within ${backWithinMs / 1_000} s, it is not`);
     const at = Date.now();

@@ -11,14 +11,18 @@ interface Process {
 
 /** Names of the host's instances whose folders processes run in, one mention a session: what really runs, whatever the host believes. */
 export async function listInstanceProcesses(home: string): Promise<readonly string[]> {
-  const running = (await listProcesses()).filter(({ folder }) => dirname(folder).endsWith(`${basename(home)}/host/instances`) && folder.startsWith(home));
+  const running = (await listProcesses()).filter(
+    ({ folder }) => dirname(folder).endsWith(`${basename(home)}/host/instances`) && folder.startsWith(home),
+  );
   const groups = new Map(running.map(({ session, folder }) => [`${session} ${folder}`, decodeURIComponent(basename(folder))]));
   return [...groups.values()];
 }
 
 /** SIGKILL to each process that runs in this folder or was started with a path in it, by its number. Linux only. */
 export async function endProcessesIn(folder: string): Promise<number> {
-  const left = (await listProcesses()).filter((each) => each.pid !== process.pid && (isIn(each.folder, folder) || each.command.includes(`${folder}/`)));
+  const left = (await listProcesses()).filter(
+    (each) => each.pid !== process.pid && (isIn(each.folder, folder) || each.command.includes(`${folder}/`)),
+  );
   for (const { pid } of left) signal(pid, 'SIGKILL');
   return left.length;
 }

@@ -30,6 +30,6 @@ export async function patiently<T>(ask: () => Promise<T>, signal?: AbortSignal):
 
 function isAway(error: unknown): boolean {
   if (error instanceof NoAnswerError) return true;
-  if (error instanceof RefusedError) return error.status >= 500 || error.status === 429 || error.code === 'idempotency.in-progress';
+  if (error instanceof RefusedError) return [429, 502, 503, 504].includes(error.status) || error.code === 'idempotency.in-progress';
   return error instanceof Fault && error.retryable;
 }

@@ -72,7 +72,12 @@ function clientOf(stage: Stage, name: string): Client {
 
 /** One key an action, however often it is asked for: what a client does that lost the answer. */
 function once(...what: readonly string[]): { readonly 'idempotency-key': string } {
-  return { 'idempotency-key': what.join('-').replaceAll(/[^\w.-]/g, '-').slice(0, 120) };
+  return {
+    'idempotency-key': what
+      .join('-')
+      .replaceAll(/[^\w.-]/g, '-')
+      .slice(0, 120),
+  };
 }
 
 function createRelease(stage: Stage, application: string, tag: string): Promise<{ readonly id: string }> {
@@ -80,7 +85,13 @@ function createRelease(stage: Stage, application: string, tag: string): Promise<
   return unwrap(client.POST('/api/v1/releases', { body: { application, tag }, headers: once('release', tag) }));
 }
 
-function readRelease(stage: Stage, release: string): Promise<{ readonly state: string; readonly deployments: readonly { readonly environment: string; readonly state: string; readonly weight: number }[] }> {
+function readRelease(
+  stage: Stage,
+  release: string,
+): Promise<{
+  readonly state: string;
+  readonly deployments: readonly { readonly environment: string; readonly state: string; readonly weight: number }[];
+}> {
   const client = clientOf(stage, approvers.operations);
   return unwrap(client.GET('/api/v1/releases/{release}', { params: { path: { release } } }));
 }
@@ -88,7 +99,9 @@ function readRelease(stage: Stage, release: string): Promise<{ readonly state: s
 async function rollBack(stage: Stage, release: string): Promise<void> {
   const client = clientOf(stage, approvers.operations);
   const body = { reason: 'The numbers of the till do not add up' };
-  await unwrap(client.POST('/api/v1/releases/{release}/rollback', { params: { path: { release } }, body, headers: once('rollback', release) }));
+  await unwrap(
+    client.POST('/api/v1/releases/{release}/rollback', { params: { path: { release } }, body, headers: once('rollback', release) }),
+  );
 }
 
 async function approveWhatWaits(stage: Stage, release: string): Promise<void> {
@@ -100,7 +113,9 @@ async function approveWhatWaits(stage: Stage, release: string): Promise<void> {
       const client = clientOf(stage, approvers[role as keyof typeof approvers]);
       const headers = once('approve', release, role, candidate.slice(7, 27));
       try {
-        await unwrap(client.POST('/api/v1/releases/{release}/approvals', { ...path, body: { decision: 'approve', candidate, stage: name }, headers }));
+        await unwrap(
+          client.POST('/api/v1/releases/{release}/approvals', { ...path, body: { decision: 'approve', candidate, stage: name }, headers }),
+        );
       } catch (error) {
         // The gate closed, or the candidate changed, since it was looked at.
         if (!(error instanceof RefusedError) || (error.status !== 409 && error.status !== 412)) throw error;

@@ -8,7 +8,13 @@ export interface Report {
   readonly seed: number;
   readonly kills: { readonly total: number; readonly byVictim: Readonly<Record<string, number>>; readonly longestAwayMs: number };
   readonly stops: number;
-  readonly releases: readonly { readonly id: string; readonly quality: string; readonly state: string; readonly verdict?: string; readonly reason?: string }[];
+  readonly releases: readonly {
+    readonly id: string;
+    readonly quality: string;
+    readonly state: string;
+    readonly verdict?: string;
+    readonly reason?: string;
+  }[];
   readonly invariants: readonly Finding[];
   readonly requests: RequestCounts;
   readonly ledger: { readonly size: number };
@@ -47,8 +53,12 @@ export function textOf(report: Report): string {
   const { kills, requests } = report;
   return [
     '',
-    `seed ${report.seed}: ${kills.total} kills (${Object.entries(kills.byVictim).map(([victim, times]) => `${victim} ${times}`).join(', ')}), ${report.stops} stops, ${report.seconds} s`,
-    ...report.releases.map(({ id, quality, state, reason }) => `  ${id} (${quality}): ${state}${reason === undefined ? '' : `: ${reason}`}`),
+    `seed ${report.seed}: ${kills.total} kills (${Object.entries(kills.byVictim)
+      .map(([victim, times]) => `${victim} ${times}`)
+      .join(', ')}), ${report.stops} stops, ${report.seconds} s`,
+    ...report.releases.map(
+      ({ id, quality, state, reason }) => `  ${id} (${quality}): ${state}${reason === undefined ? '' : `: ${reason}`}`,
+    ),
     `requests: ${requests.sent} sent, ${requests.failedByUs} failed by us, ${requests.failedInRouterRestarts} more in router restarts`,
     ...report.invariants.flatMap(({ name, held, evidence, violations }) => [
       `${held ? 'held  ' : 'BROKEN'} ${name}`,

@@ -60,7 +60,11 @@ async function playAll(stage: Stage, options: RunOptions): Promise<Evidence> {
 }
 
 /** Releases, kills and stops, all at once. */
-async function actOut(stage: Stage, { plan, say, signal }: RunOptions, made: MadeRelease[]): Promise<{ kills: readonly Kill[]; stops: readonly StoppedWorker[] }> {
+async function actOut(
+  stage: Stage,
+  { plan, say, signal }: RunOptions,
+  made: MadeRelease[],
+): Promise<{ kills: readonly Kill[]; stops: readonly StoppedWorker[] }> {
   const spared = new Set<Victim>();
   const stops: Promise<StoppedWorker | undefined>[] = [];
   let isOver = false;
@@ -90,7 +94,14 @@ async function sendUsersOnceServed(stage: Stage, { ratePerSecond, plan, signal }
   await Promise.all(
     stage.applications.map(async (application) => {
       const url = `http://127.0.0.1:${application.ports.production}/healthz`;
-      const served = await until(() => fetch(url).then(({ ok }) => ok || undefined, () => undefined), { withinMs: 600_000, everyMs: 100, signal });
+      const served = await until(
+        () =>
+          fetch(url).then(
+            ({ ok }) => ok || undefined,
+            () => undefined,
+          ),
+        { withinMs: 600_000, everyMs: 100, signal },
+      );
       if (served) users.push(sendUsers(application, { ratePerSecond, seed: plan.seed }));
     }),
   );

@@ -43,7 +43,8 @@ export async function setStage({ applications, say }: StageOptions): Promise<Sta
       port: await freePort(),
       workers: 2,
       environment: { ...process.env, TIDEGATE_LOG_LEVEL: 'info' },
-      onEvent: ({ name, event, pid, detail = '' }) => say(`    ${name} ${event} ${pid ?? ''} ${event === 'ended' ? (detail.split('\n')[0] ?? '') : ''}`.trimEnd()),
+      onEvent: ({ name, event, pid, detail = '' }) =>
+        say(`    ${name} ${event} ${pid ?? ''} ${event === 'ended' ? (detail.split('\n')[0] ?? '') : ''}`.trimEnd()),
     });
     const shop = await openShop(join(folder, 'git'));
     const placed = await Promise.all(applications.map(placeApplication));

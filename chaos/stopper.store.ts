@@ -38,18 +38,28 @@ export async function stopLeaseHolder(options: StopperOptions): Promise<StoppedW
   const { stage, spared, say } = options;
   const db = stage.connect();
   try {
-    const caught = await until(() => patiently(() => catchOne(db, options), options.signal), { withinMs: catchWithinMs, everyMs: 5, signal: options.signal });
+    const caught = await until(() => patiently(() => catchOne(db, options), options.signal), {
+      withinMs: catchWithinMs,
+      everyMs: 5,
+      signal: options.signal,
+    });
     if (!caught) return undefined;
     const { worker, pid, held } = caught;
     const stoppedAt = Date.now();
     say(`stop ${worker} (${pid}) with token ${held.token} of ${held.key}`);
     try {
-      const takenOver = await until(() => patiently(() => findSuccessor(db, held), options.signal), { withinMs: takenOverWithinMs, everyMs: 100, signal: options.signal });
+      const takenOver = await until(() => patiently(() => findSuccessor(db, held), options.signal), {
+        withinMs: takenOverWithinMs,
+        everyMs: 100,
+        signal: options.signal,
+      });
       // The successor gets some steps ahead, so that what the sleeper wakes up to is another world.
       await sleep(2_000);
       const continuedAt = Date.now();
       signal(pid, 'SIGCONT');
-      say(`${worker} goes on; ${takenOver ? `token ${takenOver.token} took over` : 'nobody took over'} after ${continuedAt - stoppedAt} ms`);
+      say(
+        `${worker} goes on; ${takenOver ? `token ${takenOver.token} took over` : 'nobody took over'} after ${continuedAt - stoppedAt} ms`,
+      );
       await sleep(awakeForMs);
       const { key, token } = held;
       return { worker, writer: `tidegate worker ${pid}`, key, token, stoppedAt, takenOver, continuedAt, wokeUp: await isAlive(pid) };
@@ -95,6 +105,7 @@ async function listHeld(db: Database): Promise<readonly HeldKey[]> {
 }
 
 async function findSuccessor(db: Database, held: HeldKey): Promise<StoppedWorker['takenOver']> {
-  const { rows } = await sql<HeldKey>`select key, token, holder from reconcile_lease where key = ${held.key} and token > ${held.token}`.execute(db);
+  const { rows } =
+    await sql<HeldKey>`select key, token, holder from reconcile_lease where key = ${held.key} and token > ${held.token}`.execute(db);
   return rows[0] && { token: rows[0].token, holder: rows[0].holder, at: Date.now() };
 }

@@ -20,7 +20,10 @@ const lookEveryMs = 200;
 
 /** Looks at host and router all the time; one that is away is not waited for. */
 export function watch({ platform }: Stage): Watcher {
-  const host = connectHost(platform.paths.hostSocket, { archivePathOf: () => Promise.reject(new Error('the watcher starts nothing')), timeoutMs: 2_000 });
+  const host = connectHost(platform.paths.hostSocket, {
+    archivePathOf: () => Promise.reject(new Error('the watcher starts nothing')),
+    timeoutMs: 2_000,
+  });
   const router = connectRouter(platform.paths.routerSocket, { timeoutMs: 2_000 });
   const samples: Sample[] = [];
   let stopped = false;
@@ -30,7 +33,12 @@ export function watch({ platform }: Stage): Watcher {
       const instances = await host.listInstances().catch(() => undefined);
       const routes = await router.listRoutes().catch(() => undefined);
       const apartMs = performance.now() - startedAt;
-      samples.push({ at: Date.now(), apartMs, ...(instances && { instances: instances.map(toInstance) }), ...(routes && { routes: routes.map(toRoute) }) });
+      samples.push({
+        at: Date.now(),
+        apartMs,
+        ...(instances && { instances: instances.map(toInstance) }),
+        ...(routes && { routes: routes.map(toRoute) }),
+      });
     }
   })();
   return {
@@ -61,10 +69,18 @@ export interface Users {
   stop(): Promise<void>;
 }
 
-const paths = ['/', '/products', '/products/kettle', { method: 'POST', path: '/checkout', body: '{"items":[{"product":"kettle","quantity":1}]}' }] as const;
+const paths = [
+  '/',
+  '/products',
+  '/products/kettle',
+  { method: 'POST', path: '/checkout', body: '{"items":[{"product":"kettle","quantity":1}]}' },
+] as const;
 
 /** Steady users of one application's production, from the moment its first version serves. */
-export function sendUsers({ name, ports }: ChaosApplication, { ratePerSecond, seed }: { readonly ratePerSecond: number; readonly seed: number }): Users {
+export function sendUsers(
+  { name, ports }: ChaosApplication,
+  { ratePerSecond, seed }: { readonly ratePerSecond: number; readonly seed: number },
+): Users {
   const requests: UserRequest[] = [];
   const lane = `${name}/production`;
   const onResult = (result: TrafficResult): void => {

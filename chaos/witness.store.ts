@@ -2,6 +2,21 @@ import { sql } from 'kysely';
 import type { Database } from '../src/platform/database/database.ts';
 import type { RowState, SeenChange } from './evidence.ts';
 
+/** A run begins with its release, and a gate closes with what it let through or kept out: neither is told for itself. */
+const watchedTables = [
+  { table: 'release', on: 'insert or update on release for each row', columns: ['id', 'id'] },
+  { table: 'release_run', on: 'update on release_run for each row', columns: ['release', 'release'] },
+  { table: 'build', on: 'insert or update on build for each row', columns: ['release', 'id'] },
+  { table: 'candidate', on: 'insert or update on candidate for each row', columns: ['release', 'release', 'revision'] },
+  { table: 'approval', on: 'insert or update on approval for each row', columns: ['release', 'release', 'principal'] },
+  {
+    table: 'approval_gate',
+    on: `insert or update on approval_gate for each row when (new.state = 'open')`,
+    columns: ['release', 'release', 'stage'],
+  },
+  { table: 'deployment', on: 'insert or update on deployment for each row', columns: ['release', 'id'] },
+] as const;
+
 /**
  * Triggers beside the product's tables: whatever changes a row is written down in the same transaction, with the
  * connection that did it and the lease as it stood. What a killed process was about to say cannot get past this.
@@ -19,37 +34,32 @@ export async function installWitness(db: Database): Promise<void> {
     declare
       fresh jsonb := to_jsonb(new);
       stale jsonb := case when tg_op = 'UPDATE' then to_jsonb(old) end;
-      after jsonb := jsonb_strip_nulls(jsonb_build_object('state', fresh->'state', 'step', fresh->'step'));
-      before jsonb := jsonb_strip_nulls(jsonb_build_object('state', stale->'state', 'step', stale->'step'));
-      key text := fresh->>tg_argv[1];
+      state_now jsonb := jsonb_strip_nulls(jsonb_build_object('state', fresh->'state', 'step', fresh->'step'));
+      was jsonb := jsonb_strip_nulls(jsonb_build_object('state', stale->'state', 'step', stale->'step'));
+      of_key text := fresh->>tg_argv[1];
       id text := fresh->>tg_argv[2] || coalesce('#' || (fresh->>tg_argv[3]), '');
     begin
       insert into chaos.seen (kind, subject, key, before, after, lease)
-      select tg_argv[0], id, key, case when tg_op = 'UPDATE' then before end, after,
-        (select jsonb_build_object('token', token, 'holder', holder) from public.reconcile_lease l where l.key = see_row.key and holder is not null)
-      from (select key) as see_row where tg_op = 'INSERT' or tg_argv[0] = 'approval' or before <> after;
+      select tg_argv[0], id, of_key, case when tg_op = 'UPDATE' then was end, state_now,
+        (select jsonb_build_object('token', l.token, 'holder', l.holder) from public.reconcile_lease l where l.key = of_key and l.holder is not null)
+      where tg_op = 'INSERT' or tg_argv[0] = 'approval' or was <> state_now;
       return null;
     end $$`.execute(db);
-  const rows = [
-    ['release', 'id', 'id'],
-    ['release_run', 'release', 'release'],
-    ['build', 'release', 'id'],
-    ['candidate', 'release', 'release', 'revision'],
-    ['approval', 'release', 'release', 'principal'],
-    ['approval_gate', 'release', 'release', 'stage'],
-    ['deployment', 'release', 'id'],
-  ] as const;
-  for (const [table, ...columns] of rows) {
+  for (const { table, on, columns } of watchedTables) {
     const words = sql.join([table, ...columns].map((word) => sql.lit(word)));
-    await sql`create trigger chaos_sees after insert or update on ${sql.table(table)} for each row execute function chaos.see_row(${words})`.execute(db);
+    await sql`create trigger chaos_sees after ${sql.raw(on)} execute function chaos.see_row(${words})`.execute(db);
   }
   await sql`create function chaos.see_lease() returns trigger language plpgsql as $$
     begin
       insert into chaos.seen (kind, subject, key, after) values ('lease', new.key, new.key, jsonb_build_object('token', new.token, 'holder', new.holder));
       return null;
     end $$`.execute(db);
-  await sql`create trigger chaos_sees_new after insert on reconcile_lease for each row when (new.token > 0) execute function chaos.see_lease()`.execute(db);
-  await sql`create trigger chaos_sees after update on reconcile_lease for each row when (new.token <> old.token) execute function chaos.see_lease()`.execute(db);
+  await sql`create trigger chaos_sees_new after insert on reconcile_lease for each row when (new.token > 0) execute function chaos.see_lease()`.execute(
+    db,
+  );
+  await sql`create trigger chaos_sees after update on reconcile_lease for each row when (new.token <> old.token) execute function chaos.see_lease()`.execute(
+    db,
+  );
   await sql`create function chaos.see_entry() returns trigger language plpgsql as $$
     declare leaf jsonb := new.leaf::jsonb;
     begin
@@ -67,6 +77,7 @@ interface SeenRow extends Omit<SeenChange, 'before' | 'lease'> {
 }
 
 export async function listSeen(db: Database): Promise<readonly SeenChange[]> {
-  const { rows } = await sql<SeenRow>`select number, at, tx, writer, kind, subject, key, before, after, lease from chaos.seen order by number`.execute(db);
+  const { rows } =
+    await sql<SeenRow>`select number, at, tx, writer, kind, subject, key, before, after, lease from chaos.seen order by number`.execute(db);
   return rows.map(({ before, lease, ...row }) => ({ ...row, ...(before && { before }), ...(lease && { lease }) }));
 }

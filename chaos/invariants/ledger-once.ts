@@ -24,7 +24,9 @@ export function inLedgerOnce({ seen, entries, final }: Facts): Finding {
   }
   const told = entries.filter(({ action }) => !withoutRow.test(action));
   violations.push(
-    ...told.filter(({ id }) => !claimed.has(id)).map((entry) => `entry ${entry.index} (${entry.action} ${entry.subject}) tells of no change`),
+    ...told
+      .filter(({ id }) => !claimed.has(id))
+      .map((entry) => `entry ${entry.index} (${entry.action} ${entry.subject}) tells of no change`),
     ...handedNotOnce(handed, entries),
     ...repeated(entries),
     ...brokenChains(entries),
@@ -69,9 +71,16 @@ function sentenceOf({ kind, subject, before, after }: SeenChange): string {
 function handedNotOnce(handed: readonly SeenChange[], entries: readonly LedgerEntry[]): readonly string[] {
   const inLedger = countBy(entries, ({ id }) => id);
   const given = countBy(handed, ({ subject }) => subject);
+  // Before the first one seen there were those of the platform's own beginning.
+  const first = entries.findIndex(({ id }) => given.has(id));
   return [
-    ...[...given].filter(([id, times]) => times !== 1 || inLedger.get(id) !== 1).map(([id, times]) => `entry ${id} was handed over ${times} time(s) and is in the ledger ${inLedger.get(id) ?? 0} time(s)`),
-    ...[...inLedger.keys()].filter((id) => !given.has(id)).map((id) => `entry ${id} is in the ledger, and nobody handed it over`),
+    ...[...given]
+      .filter(([id, times]) => times !== 1 || inLedger.get(id) !== 1)
+      .map(([id, times]) => `entry ${id} was handed over ${times} time(s) and is in the ledger ${inLedger.get(id) ?? 0} time(s)`),
+    ...entries
+      .slice(first === -1 ? entries.length : first)
+      .filter(({ id }) => !given.has(id))
+      .map(({ id, index }) => `entry ${index} (${id}) is in the ledger, and nobody handed it over`),
   ];
 }
 

@@ -28,12 +28,17 @@ export function countRequests({ requests, kills }: Pick<Facts, 'requests' | 'kil
 
 export function noneFailedByUs({ requests, kills }: Facts): Finding {
   const windows = routerRestarts(kills);
-  const outside = requests.filter(({ outcome }) => outcome !== 'version').filter((request) => !windows.some((window) => overlaps(request, window)));
+  const outside = requests
+    .filter(({ outcome }) => outcome !== 'version')
+    .filter((request) => !windows.some((window) => overlaps(request, window)));
   const causes: Record<string, number> = {};
-  for (const { outcome, detail } of outside) causes[`${outcome} ${detail ?? ''}`.trim()] = (causes[`${outcome} ${detail ?? ''}`.trim()] ?? 0) + 1;
+  for (const { outcome, detail } of outside)
+    causes[`${outcome} ${detail ?? ''}`.trim()] = (causes[`${outcome} ${detail ?? ''}`.trim()] ?? 0) + 1;
   return finding(
     'requests failed by us outside router restarts = 0',
-    outside.slice(0, 20).map(({ lane, from, to, outcome, detail = '' }) => `${iso(from)} ${lane}: ${outcome} ${detail} after ${Math.round(to - from)} ms`),
+    outside
+      .slice(0, 20)
+      .map(({ lane, from, to, outcome, detail = '' }) => `${iso(from)} ${lane}: ${outcome} ${detail} after ${Math.round(to - from)} ms`),
     { ...countRequests({ requests, kills }), routerRestarts: windows.length, ...(outside.length > 0 ? { causes } : {}) },
   );
 }
@@ -49,7 +54,10 @@ export function alwaysServed({ requests, kills, samples }: Facts): Finding {
   const violations = [
     ...gaps
       .filter((gap) => !inside.includes(gap))
-      .map((gap) => `${gap.lane}: no version answered from ${iso(gap.from)} for ${Math.round(gap.to - gap.from)} ms (${gap.requests} requests)`),
+      .map(
+        (gap) =>
+          `${gap.lane}: no version answered from ${iso(gap.from)} for ${Math.round(gap.to - gap.from)} ms (${gap.requests} requests)`,
+      ),
     ...routeFaults(samples),
   ];
   const longest = Math.max(0, ...inside.map((gap) => gap.to - gap.from));
@@ -94,8 +102,11 @@ function routeFaults(samples: Facts['samples']): readonly string[] {
       const sum = arms.reduce((total, { weight }) => total + weight, 0);
       if (Math.abs(sum - 100) > 1e-6) faults.push(`${iso(at)} ${lane}: weights added up to ${sum}`);
       if (!instances || apartMs > comparableWithinMs) continue;
-      const dead = arms.filter(({ deployment, weight }) => weight > 0 && instances.find(({ name }) => name === deployment)?.state !== 'running');
-      for (const { deployment, weight } of dead) faults.push(`${iso(at)} ${lane}: ${weight} % of users on ${deployment}, which did not run`);
+      const dead = arms.filter(
+        ({ deployment, weight }) => weight > 0 && instances.find(({ name }) => name === deployment)?.state !== 'running',
+      );
+      for (const { deployment, weight } of dead)
+        faults.push(`${iso(at)} ${lane}: ${weight} % of users on ${deployment}, which did not run`);
     }
   }
   return faults;

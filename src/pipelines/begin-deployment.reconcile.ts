@@ -12,6 +12,7 @@ import { findDeployment, listDeployments, saveNewDeployment } from './deployment
 import { takeLane } from './lane.store.ts';
 import type { Pass } from './pass.reconcile.ts';
 import { guarded, reconcilerActor } from './pass.reconcile.ts';
+import type { RunFacts } from './release-run.ts';
 import { nextAction } from './release-run.ts';
 import { findRun, moveRun } from './release-run.store.ts';
 import type { LoadedRun } from './run-facts.store.ts';
@@ -115,10 +116,22 @@ async function planOfRestore(
   };
 }
 
+async function startRollback(tx: Transaction, { run, release, now }: RunFacts): Promise<void> {
+  await moveRun(tx, run, { state: 'rolling-back', at: now });
+  await recordChange(tx, {
+    actor: reconcilerActor,
+    action: 'release.rolling-back',
+    subject: `release/${release.id}`,
+    before: { state: run.state },
+    after: { state: 'rolling-back' },
+    at: now,
+  });
+}
+
 async function recordBeginning(tx: Transaction, run: LoadedRun, deployment: Deployment): Promise<void> {
   const { facts } = run;
   const stage = facts.stages.find((s) => s.stage.name === deployment.plan.stage.name);
-  if (deployment.kind === 'restore' && facts.run.state === 'active') await moveRun(tx, facts.run, { state: 'rolling-back', at: facts.now });
+  if (deployment.kind === 'restore' && facts.run.state === 'active') await startRollback(tx, facts);
   if (deployment.kind === 'release')
     await closeApprovalGate(tx, { release: deployment.release, stage: deployment.plan.stage.name, at: facts.now });
   const decisions = stage && facts.candidate ? stageGates(facts.release, stage, facts.candidate, facts.now) : [];

@@ -71,7 +71,7 @@ interface Told {
 }
 
 /** State and ledger entry of one step of a deployment, in the caller's transaction. */
-async function moveInTransaction(
+export async function moveInTransaction(
   tx: Transaction,
   deployment: Deployment,
   change: Parameters<typeof moveDeployment>[2],

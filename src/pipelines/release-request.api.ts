@@ -237,6 +237,8 @@ async function continueHeld(tx: Transaction, call: ReleaseCall<{ readonly reason
     action: 'deployment.continued',
     subject: `deployment/${deployment.id}`,
     related: [`release/${facts.release.id}`],
+    before: { state: 'held', step: deployment.step },
+    after: { state: 'observing' },
     reason: call.body.reason,
     at: call.at,
   });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Transaction } from '../platform/database/database.ts';
 import type { Reason } from '../platform/decision.ts';
 import type { Json } from '../platform/digest.ts';
 import type { Fault } from '../platform/fault.ts';
@@ -9,7 +10,7 @@ import { closeApprovalGate, openApprovalGate } from '../governance/index.ts';
 import type { CandidateContent } from '../planning/index.ts';
 import { diffCandidates, saveCandidate } from '../planning/index.ts';
 import { isEnded } from './deployment.ts';
-import { moveDeployment } from './deployment.store.ts';
+import { moveInTransaction } from './deployment.reconcile.ts';
 import type { Pass } from './pass.reconcile.ts';
 import { guarded, reconcilerActor } from './pass.reconcile.ts';
 import type { RunState } from './release-run.ts';
@@ -83,22 +84,31 @@ export async function openApproval(pass: Pass, stageName: string): Promise<Next>
   return { kind: 'again' };
 }
 
-export async function finish(pass: Pass, outcome: Exclude<RunState, 'active' | 'rolling-back'>, reason: Reason): Promise<Next> {
-  const { run, release, stages } = pass.run.facts;
-  await guarded(pass, async (tx, at) => {
-    await moveRun(tx, run, { state: outcome, reason, at });
-    for (const { stage } of stages) await closeApprovalGate(tx, { release: release.id, stage: stage.name, at });
-    await recordChange(tx, {
-      actor: reconcilerActor,
-      action: `release.${outcome}`,
-      subject: `release/${release.id}`,
-      before: { state: run.state },
-      after: { state: outcome, code: reason.code },
-      reason: reason.sentence,
-      at,
-    });
-  });
+type Outcome = Exclude<RunState, 'active' | 'rolling-back'>;
+
+export async function finish(pass: Pass, outcome: Outcome, reason: Reason): Promise<Next> {
+  await guarded(pass, (tx, at) => endRun(tx, pass, { outcome, reason, at }));
   return { kind: 'sleep' };
+}
+
+async function endRun(
+  tx: Transaction,
+  pass: Pass,
+  end: { readonly outcome: Outcome; readonly reason: Reason; readonly at: Date },
+): Promise<void> {
+  const { run, release, stages } = pass.run.facts;
+  const { outcome, reason, at } = end;
+  await moveRun(tx, run, { state: outcome, reason, at });
+  for (const { stage } of stages) await closeApprovalGate(tx, { release: release.id, stage: stage.name, at });
+  await recordChange(tx, {
+    actor: reconcilerActor,
+    action: `release.${outcome}`,
+    subject: `release/${release.id}`,
+    before: { state: run.state },
+    after: { state: outcome, code: reason.code },
+    reason: reason.sentence,
+    at,
+  });
 }
 
 /**
@@ -114,9 +124,14 @@ export async function giveUp(pass: Pass, fault: Fault): Promise<void> {
     if (facts.build && facts.build.state !== 'succeeded' && facts.build.state !== 'failed') {
       await failBuild(tx, { release: facts.release.id, reason, at, ...logOf(fault) });
     } else if (deployment && !isEnded(deployment.state) && !['reverting', 'withdrawing', 'settling'].includes(deployment.state)) {
-      await moveDeployment(tx, deployment, { state: 'reverting', reason, decidedAt: at, at });
+      await moveInTransaction(
+        tx,
+        deployment,
+        { state: 'reverting', reason, decidedAt: at, at },
+        { action: 'deployment.reverting', reason: reason.sentence, after: { code: reason.code } },
+      );
     } else if (!deployment && (facts.run.state === 'active' || facts.run.state === 'rolling-back')) {
-      await moveRun(tx, facts.run, { state: 'failed', reason, at });
+      await endRun(tx, pass, { outcome: 'failed', reason, at });
     }
     await recordChange(tx, {
       actor: reconcilerActor,
