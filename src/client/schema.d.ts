@@ -2506,6 +2506,7 @@ export interface operations {
           candidate: string;
           /** @description Needed only when several stages wait */
           stage?: string;
+          /** @description Compulsory for a rejection */
           reason?: string;
         };
       };

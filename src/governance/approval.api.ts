@@ -19,17 +19,12 @@ export interface ApprovalDeps {
 
 const params = z.strictObject({ release: z.string().min(1).max(160) });
 
-const Body = z
-  .strictObject({
-    decision: z.enum(['approve', 'reject']),
-    candidate: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected the digest of the candidate that was looked at'),
-    stage: z.string().max(63).optional().describe('Needed only when several stages wait'),
-    reason: z.string().trim().max(2000).optional(),
-  })
-  .refine((b) => b.decision === 'approve' || (b.reason ?? '').length >= 3, {
-    path: ['reason'],
-    message: 'expected why, in at least three letters: a rejection tells the next person what to change',
-  });
+const Body = z.strictObject({
+  decision: z.enum(['approve', 'reject']),
+  candidate: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected the digest of the candidate that was looked at'),
+  stage: z.string().max(63).optional().describe('Needed only when several stages wait'),
+  reason: z.string().trim().max(2000).optional().describe('Compulsory for a rejection'),
+});
 type Body = z.infer<typeof Body>;
 type ApprovalCall = Call<z.infer<typeof params>, unknown, Body>;
 
@@ -118,6 +113,7 @@ export function approvalRoutes(deps: ApprovalDeps): readonly Route[] {
 
 /** The checks in the order a person would want to hear them: is it open, is it this candidate, may I, does my role count. */
 async function decide(tx: Transaction, call: ApprovalCall): Promise<GateView> {
+  refuseSilentRejection(call.body);
   const release = await releaseOrRefuse(tx, call.params.release);
   const gate = chooseGate(await listApprovalGates(tx, release.id, { lock: true }), call.body.stage, release);
   const candidate = await findCandidate(tx, release.id);
@@ -204,6 +200,17 @@ async function staleCandidate(tx: Transaction, release: Release, current: Candid
     message: `expected the candidate ${current?.digest ?? 'that is still to be built'}, got ${given}${changed}`,
     remedy: 'Look at the difference and decide about the candidate as it is now.',
     extra: { current: current?.digest ?? null, diff },
+  });
+}
+
+function refuseSilentRejection(body: Body): void {
+  if (body.decision === 'approve' || (body.reason ?? '').length >= 3) return;
+  throw new Fault({
+    code: 'approval.reason-missing',
+    status: 422,
+    message: 'expected a reason of at least three letters: a rejection tells the next person what to change',
+    remedy: 'Say why.',
+    faults: [{ pointer: '/reason', detail: 'expected why, got nothing' }],
   });
 }
 
