@@ -27,9 +27,9 @@ export function tagOf(application: string, version: string): string {
 /** Like the storefront's own configuration, with shorter soaks and shares that get a verdict within half a minute. */
 export function renderConfiguration(parts: ConfigurationParts): string {
   const documents = [
-    ...parts.applications.flatMap(({ name }) => [application(name, parts), pipeline(name)]),
-    ...environments.map((name) => environment(name, parts.applications)),
-    ...[developer, 'kim', ...Object.values(approvers)].map(person),
+    ...parts.applications.flatMap(({ name }) => [applicationOf(name, parts), pipelineOf(name)]),
+    ...environments.map((name) => environmentOf(name, parts.applications)),
+    ...[developer, 'kim', ...Object.values(approvers)].map(personOf),
     resource('Role', 'developer', { members: [developer, 'kim'] }),
     ...Object.entries(approvers).map(([role, member]) => resource('Role', role, { members: [member] })),
   ];
@@ -40,11 +40,11 @@ function resource(kind: string, name: string, spec: object): object {
   return { apiVersion: 'tidegate.dev/v1', kind, metadata: { name }, spec };
 }
 
-function person(name: string): object {
+function personOf(name: string): object {
   return resource('Principal', name, { kind: 'person', displayName: name, emails: [`${name}@storefront.example`] });
 }
 
-function application(name: string, { repository, signers }: ConfigurationParts): object {
+function applicationOf(name: string, { repository, signers }: ConfigurationParts): object {
   return resource('Application', name, {
     repository,
     tagPattern: tagOf(name, '{version}'),
@@ -56,14 +56,14 @@ function application(name: string, { repository, signers }: ConfigurationParts):
   });
 }
 
-function environment(name: Environment, applications: readonly ChaosApplication[]): object {
+function environmentOf(name: Environment, applications: readonly ChaosApplication[]): object {
   return resource('Environment', name, {
     tier: name,
     applications: Object.fromEntries(applications.map((each) => [each.name, { port: each.ports[name] }])),
   });
 }
 
-function pipeline(name: string): object {
+function pipelineOf(name: string): object {
   // On a machine that restarts databases beside it, an application may answer late; only one that stays silent is unhealthy.
   const healthCheck = { path: '/healthz', consecutive: 2, intervalSeconds: 0.5, timeoutSeconds: 10, deadlineSeconds: 120 };
   const quorum = Object.fromEntries(Object.keys(approvers).map((role) => [role, 1]));

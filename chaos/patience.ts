@@ -7,11 +7,11 @@ export async function until<T>(
   look: () => Promise<T | undefined> | T | undefined,
   { withinMs, everyMs = 50, signal }: { readonly withinMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
 ): Promise<T | undefined> {
-  for (const giveUpAt = performance.now() + withinMs; performance.now() < giveUpAt && signal?.aborted !== true; await sleep(everyMs)) {
+  for (const giveUpAt = performance.now() + withinMs; ; await sleep(everyMs)) {
+    if (signal?.aborted === true || performance.now() > giveUpAt) return undefined;
     const found = await look();
     if (found !== undefined) return found;
   }
-  return undefined;
 }
 
 const patienceMs = 180_000;

@@ -54,7 +54,11 @@ export async function setStage({ applications, say }: StageOptions): Promise<Sta
     const people = await signIn(administrator, platform.url);
     const connect = (): Database => connectDatabase(platform.databaseUrl, { poolSize: 2, applicationName: 'chaos', patienceMs: 60_000 });
     const db = connect();
-    await installWitness(db).finally(() => db.destroy());
+    try {
+      await installWitness(db);
+    } finally {
+      await db.destroy();
+    }
     return { home, platform, applications: placed, shop, people, connect, strike };
   } catch (error) {
     await strike();

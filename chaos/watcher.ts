@@ -26,9 +26,9 @@ export function watch({ platform }: Stage): Watcher {
   });
   const router = connectRouter(platform.paths.routerSocket, { timeoutMs: 2_000 });
   const samples: Sample[] = [];
-  let stopped = false;
+  const stopped = new AbortController();
   const looking = (async () => {
-    for (; !stopped; await sleep(lookEveryMs)) {
+    while (!stopped.signal.aborted) {
       const startedAt = performance.now();
       const instances = await host.listInstances().catch(() => undefined);
       const routes = await router.listRoutes().catch(() => undefined);
@@ -39,6 +39,7 @@ export function watch({ platform }: Stage): Watcher {
         ...(instances && { instances: instances.map(toInstance) }),
         ...(routes && { routes: routes.map(toRoute) }),
       });
+      await sleep(lookEveryMs);
     }
   })();
   return {
@@ -48,7 +49,7 @@ export function watch({ platform }: Stage): Watcher {
       routes: (await patiently(() => router.listRoutes())).map(toRoute),
     }),
     async stop() {
-      stopped = true;
+      stopped.abort();
       await looking;
       host.close();
       router.close();

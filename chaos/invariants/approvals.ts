@@ -57,7 +57,7 @@ function missingRoles(facts: Facts, deployment: DeploymentEvidence, started: Led
   );
   return Object.entries(facts.approvalsBefore[deployment.environment] ?? {}).flatMap(([role, wanted]) => {
     const people = new Set(
-      approvals.filter(({ after }) => (after?.['roles'] as readonly string[]).includes(role)).map(({ actor }) => actor),
+      approvals.filter(({ after }) => ((after?.['roles'] ?? []) as readonly string[]).includes(role)).map(({ actor }) => actor),
     );
     return people.size >= wanted ? [] : [`${deployment.id} began with ${people.size} of ${wanted} approvals of ${role}`];
   });

@@ -10,7 +10,7 @@ export function deploymentsOnce(facts: Facts): Finding {
     'no lost or doubled deployment',
     [
       ...facts.releases.flatMap((release) => enteredNotOnce(facts, release)),
-      ...deployments.filter(({ state }) => !ended.includes(state)).map(({ id, state }) => `${id} is still ${state}`),
+      ...deployments.filter(({ state }) => !ended.has(state)).map(({ id, state }) => `${id} is still ${state}`),
       ...final.lanes.flatMap((lane) => laneFaults(facts, lane)),
       ...leftOvers(facts),
       ...(most > 2 ? [`${most} instances ran in one lane at once`] : []),
@@ -25,7 +25,7 @@ export function deploymentsOnce(facts: Facts): Finding {
   );
 }
 
-const ended: readonly string[] = ['succeeded', 'rolled-back', 'failed'];
+const ended: ReadonlySet<string> = new Set(['succeeded', 'rolled-back', 'failed']);
 
 function enteredNotOnce({ deployments, approvalsBefore }: Facts, release: Facts['releases'][number]): readonly string[] {
   const { id, state, quality } = release;

@@ -2,11 +2,11 @@ import { type Evidence, type Finding, finding, type SeenChange, type StoppedWork
 
 type Facts = Pick<Evidence, 'seen' | 'stops'>;
 
-const byLeaseOnly: readonly SeenChange['kind'][] = ['deployment', 'release_run', 'build', 'candidate', 'approval_gate'];
+const byLeaseOnly: ReadonlySet<SeenChange['kind']> = new Set(['deployment', 'release_run', 'build', 'candidate', 'approval_gate']);
 
 /** A worker that slept through the loss of its lease changes nothing; and nobody else ever changes what another one holds. */
 export function stoppedChangedNothing({ seen, stops }: Facts): Finding {
-  const covered = seen.filter(({ kind, writer }) => byLeaseOnly.includes(kind) && writer.startsWith('tidegate worker '));
+  const covered = seen.filter(({ kind, writer }) => byLeaseOnly.has(kind) && writer.startsWith('tidegate worker '));
   return finding(
     'a stopped worker whose lease was taken over changed nothing',
     [

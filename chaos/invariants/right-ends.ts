@@ -1,7 +1,7 @@
 import { type Evidence, type Finding, finding, type ReleaseEvidence } from '../evidence.ts';
 
 const rightEnd = { good: 'completed', bad: 'rolled-back', regretted: 'rolled-back' } as const;
-const terminal: readonly string[] = ['completed', 'rolled-back', 'failed', 'cancelled'];
+const ends: ReadonlySet<string> = new Set(['completed', 'rolled-back', 'failed', 'cancelled'].map((state) => `release.${state}`));
 
 /**
  * Every release ends once, and as it should. A good one that the judge took back is a false alarm: allowed with the
@@ -39,16 +39,14 @@ function wrongEndOf({ id, quality, state, verdict, reason }: ReleaseEvidence): r
 
 /** A regretted one is completed first. */
 function endedTwice({ id, quality }: ReleaseEvidence, entries: Evidence['entries']): readonly string[] {
-  const ends = entries.filter(
-    ({ subject, action }) => subject === `release/${id}` && action.startsWith('release.') && terminal.includes(action.slice(8)),
-  );
-  const expected = quality === 'regretted' && ends[0]?.action === 'release.completed' ? 2 : 1;
-  const told = ends.map(({ action }) => action).join(', ');
-  return ends.length === expected ? [] : [`${id}: expected ${expected} end(s) in the ledger, got ${ends.length} (${told})`];
+  const told = entries.filter(({ subject, action }) => subject === `release/${id}` && ends.has(action));
+  const expected = quality === 'regretted' && told[0]?.action === 'release.completed' ? 2 : 1;
+  const words = told.map(({ action }) => action).join(', ');
+  return told.length === expected ? [] : [`${id}: expected ${expected} end(s) in the ledger, got ${told.length} (${words})`];
 }
 
 function endsOf(releases: readonly ReleaseEvidence[], quality: ReleaseEvidence['quality']): Readonly<Record<string, number>> {
-  const ends: Record<string, number> = {};
-  for (const { state } of releases.filter((release) => release.quality === quality)) ends[state] = (ends[state] ?? 0) + 1;
-  return ends;
+  const counts: Record<string, number> = {};
+  for (const { state } of releases.filter((release) => release.quality === quality)) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
 }
