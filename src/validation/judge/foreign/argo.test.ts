@@ -40,6 +40,11 @@ describe('conditions', () => {
     ['result contains "ok"', 'all ok', true],
     ['result[0] < 0.95', [Number.NaN], false],
     ['result["a-b"] == 1', { 'a-b': 1 }, true],
+    ['result + "b" == "ab"', 'a', true],
+    ['median(result) == 2.5', [4, 1, 3, 2], true],
+    ['median(result) == 3', [5, 3, 1], true],
+    [Array.from({ length: 150 }, () => '(1 == 1)').join(' and '), 0, true],
+    [`${'('.repeat(90)}true${')'.repeat(90)}`, 0, true],
     ['result.missing == nil', {}, true],
   ])('%s on %j is %s', (condition, result, expected) => {
     expect(evaluateCondition(condition, result)).toBe(expected);
@@ -61,6 +66,13 @@ describe('conditions', () => {
     ['(result > 1', 1, 'unexpected the end'],
     ['result @ 1', 1, 'unexpected character'],
     ['!result', 1, 'expected bool'],
+    ['result[0] == 1', { a: 1 }, 'cannot fetch 0 from map'],
+    ['result["a"] == 1', [1], 'cannot fetch a from list'],
+    ['result - "b" == "a"', 'a', 'invalid operation: string - string'],
+    ['result + "b" == "a"', 1, 'invalid operation: float64 + string'],
+    ['default() == 1', 1, 'not enough arguments to call default'],
+    ['max(result) == 1', [], 'not enough arguments to call max'],
+    [`result == "${'x'.repeat(5000)}"`, 1, 'condition longer than 4096 characters'],
     ['result.constructor.constructor("x")() == 1', {}, 'has no method constructor'],
     [`${'('.repeat(200)}1${')'.repeat(200)} == 1`, 1, 'nested deeper'],
   ])('%s on %j is an error: %s', (condition, result, message) => {
@@ -139,7 +151,10 @@ describe('a metric', () => {
   });
 
   test('a count that is reached is success', () => {
-    expect(judge({ ...good, count: 3, failureLimit: 3 }, values(2, 0, 2))).toMatchObject({ phase: 'Successful', decidedAtSecond: 120 });
+    const verdict = judge({ ...good, count: 3, failureLimit: 3 }, [error, ...values(2, 0, 0)]);
+    expect(verdict).toMatchObject({ phase: 'Successful', message: '', decidedAtSecond: 130 });
+    const tally = { count: 3, successful: 2, failed: 1, inconclusive: 0, error: 1, consecutiveError: 0, consecutiveSuccess: 2 };
+    expect(verdict.metricResults[0]).toMatchObject(tally);
   });
 
   test('inconclusive measurements pause', () => {
@@ -151,7 +166,9 @@ describe('a metric', () => {
   test('the fifth error in a row is one too many, each is retried after ten seconds, a success in between resets', () => {
     expect(judge(good, [error, error, error, error, error])).toMatchObject({ phase: 'Error', action: 'abort', decidedAtSecond: 40 });
     expect(judge(good, [error, error, error, error, ...values(0), error, error, error, error]).phase).toBe('Running');
-    expect(judge({ ...good, consecutiveErrorLimit: 0 }, [error]).phase).toBe('Error');
+    expect(judge({ ...good, consecutiveErrorLimit: 0 }, [error]).message).toBe(
+      'Metric "m" assessed Error due to consecutiveErrors (1) > consecutiveErrorLimit (0): "Error Message: connection refused"',
+    );
   });
 
   test('errors do not count as measurements', () => {

@@ -36,6 +36,12 @@ describe('a canary', () => {
     expect(judgeFlagger({ metrics: [rate], interval: 1 }, rates(98)).decidedAtSecond).toBe(10);
   });
 
+  test('steps of one percent are steps too, and a step outranks a list of weights', () => {
+    expect(judgeFlagger({ ...canary, stepWeight: 1, stepWeights: [1, 50] }, rates(100, 100)).checks.map(({ weight }) => weight)).toEqual([
+      2, 3,
+    ]);
+  });
+
   test('walks the listed weights, the last of which is the maximum', () => {
     const verdict = judgeFlagger({ ...canary, stepWeight: 0, stepWeights: [1, 5, 20] }, rates(100, 100, 100));
     expect(verdict.checks.map(({ weight }) => weight)).toEqual([5, 20, 20]);

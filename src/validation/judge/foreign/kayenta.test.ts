@@ -58,6 +58,56 @@ describe('the rank-sum statistic', () => {
     expect(findZero((x) => x, 0, 10)).toBe(0);
     expect(findZero((x) => x - 10, 0, 10)).toBe(10);
   });
+
+  // Kayenta's verdict on shares near 0 hangs on where the search stops, so the way there is part of the semantics. Visited by
+  // the zeroin of R and netlib, written down again in another language.
+  test.each([
+    [
+      'a cubic',
+      (x: number) => x ** 3 - 8,
+      [0, 10],
+      [0, 10, 0.08, 5.04, 0.389923134143, 2.71496156707, 1.31523304816, 2.01509730762, 1.99347149172, 1.99995085941, 2.00000085941],
+    ],
+    [
+      'an exponential',
+      (x: number) => Math.exp(-x) - 0.2 * x,
+      [-3, 9],
+      [-3, 9, 8.03944310077, 2.51972155038, 0.680104008614, 1.53860948381, 1.36630599101, 1.32633103477, 1.32672909874, 1.32667909874],
+    ],
+    [
+      'a flat ninth power',
+      (x: number) => (x - 1) ** 9,
+      [-2, 5],
+      [
+        -2, 5, -1.51111497479, -1.38943438264, 1.80528280868, 1.80510362934, 0.207834623348, 0.948348648483, 0.948398648483, 1.37675113891,
+        0.948448648483, 1.1625998937, 0.948498648483, 1.05554927109, 0.984472670838, 0.984522670838, 1.02003597096, 0.987690648517,
+        0.988147096603, 1.00409153378, 1.00404153378, 0.996094315193, 0.999461323674, 0.999511323674, 1.00177642873, 0.999561323674,
+        1.0006688762, 0.999611323674, 1.00014009994, 1.00009009994, 1.00004009994, 0.999990099938,
+      ],
+    ],
+    [
+      'steps',
+      (x: number) => 4.5 - Math.floor(x * x),
+      [0, 7],
+      [
+        0, 7, 0.642857142857, 3.82142857143, 1.66454081633, 2.74298469388, 2.2037627551, 2.29363307823, 2.24869791667, 2.22623033588,
+        2.23746412628, 2.23184723108, 2.23465567868, 2.23605990248, 2.23676201438, 2.23641095843, 2.23623543045, 2.23614766646,
+      ],
+    ],
+  ] as const)('the points visited on the way to the zero of %s are those of zeroin', (_, f, [from, to], expected) => {
+    const visited: number[] = [];
+    const zero = findZero(
+      (x) => {
+        visited.push(x);
+        return f(x);
+      },
+      from,
+      to,
+    );
+    expect(visited).toHaveLength(expected.length);
+    for (const [index, x] of expected.entries()) expect(visited[index]).toBeCloseTo(x, 8);
+    expect(zero).toBeCloseTo(expected.at(-1) ?? 0, 4);
+  });
 });
 
 describe('classification', () => {
@@ -106,6 +156,28 @@ describe('classification', () => {
     expect(at()).toEqual(expect.objectContaining({ critical: true, reason: 'The metric errors was classified as High (Critical)' }));
     expect(at(30)).toEqual(expect.objectContaining({ classification: 'High', critical: false, reason: 'errors was classified as High' }));
     expect(classifyKayenta(base).critical).toBe(false);
+  });
+
+  test('an effect of exactly the allowed and the critical size counts, on both sides', () => {
+    const cles = (sizes: Readonly<Record<string, number>>) => ({
+      critical: true,
+      params: { effectSize: { measure: 'cles' as const, ...sizes } },
+    });
+    const up = cles({ allowedIncrease: 1, criticalIncrease: 1 });
+    const down = { control: high, experiment: low, ...cles({ allowedDecrease: 0, criticalDecrease: 0 }) };
+    expect(classifyKayenta({ ...base, ...up })).toMatchObject({ classification: 'High', critical: true });
+    expect(classifyKayenta({ ...base, ...down })).toMatchObject({ classification: 'Low', critical: true });
+    expect(classifyKayenta({ ...base, ...down, ...cles({ criticalDecrease: -0.1 }) })).toMatchObject({
+      classification: 'Low',
+      critical: false,
+    });
+    expect(classifyKayenta({ ...base, ...down, ...cles({ allowedDecrease: -0.1 }) }).classification).toBe('Pass');
+  });
+
+  test('a shift of zero at the median is no shift, however large a few points are', () => {
+    const control = [1, 1, 1, 1, 1, 1, 1, 1];
+    const verdict = classifyKayenta({ ...base, control, experiment: [1, 1, 1, 1, 1, 50, 60, 70] });
+    expect(verdict).toMatchObject({ classification: 'Pass', evidence: { low: 0 } });
   });
 
   test('a mean of zero leaves the effect size out, allowed and critical alike', () => {
@@ -180,6 +252,11 @@ describe('transforms', () => {
     // Three of 200 reach the 99th percentile, so the fence is 50 and they stay.
     expect(transformed(twoHundred, rules)).toEqual(twoHundred);
     expect(transformed([], rules)).toEqual([]);
+    // Beyond the percentiles and within the fences: 1…200 has fences far outside.
+    const even = Array.from({ length: 200 }, (_, index) => index + 1);
+    expect(transformed(even, rules)).toEqual(even);
+    // Fences −5.25 and 12.25 again, now at the lower end.
+    expect(transformed([5, 4, 3, 2, 1, -100], rules)).toEqual([5, 4, 3, 2, 1]);
   });
 
   test('by default outliers stay and missing points go', () => {
