@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,8 @@ export interface CastOptions {
 export async function gather({ say, port, configure = (yaml) => yaml }: CastOptions): Promise<Cast> {
   // Short on purpose: the path of a socket in it has at most 107 bytes.
   const home = await mkdtemp(join(tmpdir(), 'tidegate-demo-'));
+  // PostgreSQL runs as a user of its own when we are root: it must be able to pass through.
+  await chmod(home, 0o711);
   const platform = await startPlatform({
     home: join(home, 'tg'),
     port: await freePort(port),

@@ -20,6 +20,7 @@ const statusPage = staticRoutes(join(import.meta.dirname, 'web/status'), [
   { path: '/', file: 'index.html', type: 'text/html' },
   { path: '/status.js', file: 'status.js', type: 'text/javascript' },
   { path: '/status.css', file: 'status.css', type: 'text/css' },
+  { path: '/icon.svg', file: 'icon.svg', type: 'image/svg+xml' },
 ]);
 
 /** What routes need. The server hands in the real parts; scripts/openapi.ts a database that is never asked. */

@@ -2,7 +2,14 @@
 const element = (id) => document.getElementById(id);
 const tokenKey = 'tidegate-token';
 const refreshMs = 2000;
-const signs = { completed: ['✔', 'good'], 'rolled-back': ['✘', 'bad'], failed: ['✘', 'bad'], cancelled: ['–', 'empty'], active: ['…', 'busy'], 'rolling-back': ['…', 'busy'] };
+const signs = {
+  completed: ['✔', 'good'],
+  'rolled-back': ['✘', 'bad'],
+  failed: ['✘', 'bad'],
+  cancelled: ['–', 'empty'],
+  active: ['…', 'busy'],
+  'rolling-back': ['…', 'busy'],
+};
 
 let token = sessionStorage.getItem(tokenKey);
 let lastSeen;
@@ -45,18 +52,37 @@ function when(iso) {
 }
 
 async function show() {
-  const [status, releases, approvals] = await Promise.all([get('/api/v1/status'), get('/api/v1/releases?limit=10'), get('/api/v1/approvals')]);
+  const [status, releases, approvals] = await Promise.all([
+    get('/api/v1/status'),
+    get('/api/v1/releases?limit=10'),
+    get('/api/v1/approvals'),
+  ]);
   const details = await Promise.all(releases.items.map((r) => get(`/api/v1/releases/${encodeURIComponent(r.id)}`)));
-  fill('lanes', status.lanes.map((l) => [l.application, l.environment, l.version, when(l.since), l.changing ? { text: l.changing, className: 'busy' } : '–']), 'Nothing is deployed yet.');
+  fill(
+    'lanes',
+    status.lanes.map((l) => [
+      l.application,
+      l.environment,
+      l.version,
+      when(l.since),
+      l.changing ? { text: l.changing, className: 'busy' } : '–',
+    ]),
+    'Nothing is deployed yet.',
+  );
   fill('releases', details.map(releaseRow), 'No release yet: push a signed tag.');
-  fill('approvals', approvals.items.map((a) => [a.release, a.stage, Object.keys(a.roles).join(', '), when(a.openedAt)]), 'Nothing waits for anybody.');
+  fill(
+    'approvals',
+    approvals.items.map((a) => [a.release, a.stage, Object.keys(a.roles).join(', '), when(a.openedAt)]),
+    'Nothing waits for anybody.',
+  );
   lastSeen = Date.now();
 }
 
 function releaseRow(release) {
   const [sign, className] = signs[release.state] ?? ['?', ''];
-  const last = release.deployments.at(-1);
-  const share = last ? { text: `${last.weight} % ${last.environment}`, share: last.weight } : '–';
+  const last = release.deployments.findLast((deployment) => deployment.runsRelease === release.id);
+  const weight = release.state === 'rolled-back' ? 0 : last?.weight;
+  const share = last ? { text: `${weight} % ${last.environment}`, share: weight } : '–';
   return [release.id, { text: `${sign} ${release.state}`, className }, share, release.standing.sentence];
 }
 
