@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: three real releases of a real application, from a signed git tag to production, and one back again.
  * Flags: `--exit` ends it after the story; `--json` prints one JSON document at the end instead of the story;
- * `--rate N` requests a second. Exit 0 only when every expectation held.
+ * `--rate N` requests a second; `--record FOLDER` writes the judge's inputs of each canary there. Exit 0 only when every expectation held.
  */
 import { parseArgs } from 'node:util';
 import pc from 'picocolors';
@@ -21,6 +21,7 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean', default: false },
     rate: { type: 'string', default: '1000' },
     port: { type: 'string', default: '4400' },
+    record: { type: 'string' },
   },
 });
 const narrator: Narrator = flags.json ? silent : createNarrator(process.stdout, startedAt, () => performance.now());
@@ -53,7 +54,7 @@ async function tell(gathered: Cast): Promise<Told> {
     if (sentence) narrator.say(sentence);
   });
   try {
-    const story = await Story.begin({ cast: gathered, chronicle, narrator, ratePerSecond: Number(flags.rate) });
+    const story = await Story.begin({ cast: gathered, chronicle, narrator, ratePerSecond: Number(flags.rate), record: flags.record });
     await story.first();
     await story.good();
     await story.bad();

@@ -12,6 +12,7 @@ import { startTraffic } from './load.ts';
 import type { Narrator } from './narrator.ts';
 import type { CliAnswer } from './people.ts';
 import { mustSucceed } from './people.ts';
+import { recordHistory } from './record.ts';
 import { paintRelease, pictureKey } from './release-picture.ts';
 import type { StorefrontVersion } from './storefront-repository.ts';
 
@@ -20,6 +21,8 @@ export interface StoryOptions {
   readonly chronicle: Chronicle;
   readonly narrator: Narrator;
   readonly ratePerSecond: number;
+  /** Folder for the judge's inputs of each canary. */
+  readonly record: string | undefined;
 }
 
 const approvers = ['sam', 'olga', 'bea'] as const satisfies readonly Name[];
@@ -209,6 +212,8 @@ export class Story {
     const after = this.#traffic?.snapshot();
     const production = release.deployments.findLast((d) => d.environment === 'production');
     const judged = production && (await findVerdict(this.#client, production.id));
+    const { record } = this.#options;
+    if (production && judged && record !== undefined) await recordHistory(this.#client, production.id, record);
     const { entries } = this.#options.chronicle;
     const mine = after?.byVersion[version];
     const stable = after?.byVersion['1.1.0'];

@@ -193,10 +193,9 @@ describe('going back', () => {
 
   test('from a canary under way takes its share away at once', async () => {
     const text = await readFile(cast.configurationFile, 'utf8');
-    await writeFile(
-      cast.configurationFile,
-      text.replace(/(name: production[\s\S]*?)kind: all-at-once/, '$1kind: canary\n        steps: [{ weight: 50 }, { weight: 100 }]'),
-    );
+    const production = text.lastIndexOf('kind: all-at-once');
+    const canary = 'kind: canary\n        steps: [{ weight: 50 }, { weight: 100 }]';
+    await writeFile(cast.configurationFile, text.slice(0, production) + canary + text.slice(production + 'kind: all-at-once'.length));
     expect((await cast.administrator.run('apply', '-f', cast.configurationFile)).exit).toBe(0);
     await release('1.2.0');
     await approveAll('storefront@1.2.0');
