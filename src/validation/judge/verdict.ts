@@ -67,6 +67,7 @@ function comparisonSentence(state: JudgeState, ratio: RatioBounds): string {
   const { canary, control } = state.counted;
   const other = state.settings.control;
   const often = bounds(ratio, ' times as often');
+  if (canary.requests + control.requests === 0) return 'No request has been counted yet';
   if (canary.errors + control.errors === 0)
     return `Neither the canary nor ${other} has failed in ${canary.requests} and ${control.requests} requests`;
   if (control.errors === 0)
