@@ -6,7 +6,8 @@ import type { Database } from '../src/platform/database/database.ts';
 import { exportLedger } from '../src/platform/ledger/export.store.ts';
 import { verifyExport } from '../src/platform/ledger/export.reader.ts';
 import { DEFAULT_ORIGIN, findVerifierKey } from '../src/platform/ledger/ledger-key.ts';
-import type { DeploymentEvidence, Evidence, FinalState, LedgerEntry, ReleaseEvidence } from './evidence.ts';
+import { type JudgedBatch, type JudgeSettings, observe, openJudge, openStage, verdictOf } from '../src/validation/index.ts';
+import type { DeploymentEvidence, Evidence, FinalState, JudgedVerdict, LedgerEntry, ReleaseEvidence } from './evidence.ts';
 import { until } from './patience.ts';
 import type { MadeRelease } from './release-track.ts';
 import { listSeen } from './witness.store.ts';
@@ -49,17 +50,22 @@ interface ReleaseRow {
   readonly application: string;
   readonly state: string;
   readonly reason: { readonly code: string; readonly sentence: string } | null;
-  readonly verdict: { readonly kind: string; readonly sentence: string } | null;
+  readonly settings: JudgeSettings | null;
+  readonly verdict: Omit<JudgedVerdict, 'replayed'> | null;
+  readonly batches: readonly { readonly step: number; readonly batch: JudgedBatch['batch'] }[] | null;
   readonly authors: readonly { readonly principal?: string }[];
 }
 
 async function listReleases(db: Database, made: readonly MadeRelease[]): Promise<readonly ReleaseEvidence[]> {
   const { rows } = await sql<ReleaseRow>`
-    select r.id, r.application, run.state, run.reason, r.authors,
-      (select a.verdict from analysis a join deployment d on d.id = a.deployment where d.release = r.id and d.kind = 'release'
-        order by d.started_at desc limit 1) as verdict
-    from release r join release_run run on run.release = r.id order by r.created_at, r.id`.execute(db);
-  return rows.map(({ id, application, state, reason, verdict, authors }) => ({
+    select r.id, r.application, run.state, run.reason, r.authors, a.settings, a.verdict,
+      (select jsonb_agg(jsonb_build_object('step', b.step, 'batch', b.batch) order by b.number) from analysis_batch b
+        where b.deployment = a.deployment) as batches
+    from release r join release_run run on run.release = r.id
+      left join analysis a on a.deployment = (select d.id from deployment d where d.release = r.id and d.kind = 'release'
+        and exists (select from analysis where deployment = d.id))
+    order by r.created_at, r.id`.execute(db);
+  return rows.map(({ id, application, state, reason, verdict, settings, batches, authors }) => ({
     id,
     application,
     state,
@@ -67,8 +73,24 @@ async function listReleases(db: Database, made: readonly MadeRelease[]): Promise
     quality: made.find((release) => release.id === id)?.quality ?? 'good',
     authors: authors.flatMap(({ principal }) => principal ?? []),
     ...(reason && { reason: { code: reason.code, sentence: reason.sentence } }),
-    ...(verdict && { verdict: { kind: verdict.kind, sentence: verdict.sentence } }),
+    ...(verdict && settings && { verdict: judgedVerdict(verdict, replay(settings, batches ?? [])) }),
   }));
+}
+
+function judgedVerdict({ kind, sentence, requests, errors }: Omit<JudgedVerdict, 'replayed'>, replayed: string): JudgedVerdict {
+  return { kind, sentence, requests, errors, replayed };
+}
+
+/** The stored inputs, through the judge once more: nothing but them made the verdict. */
+function replay(settings: JudgeSettings, batches: NonNullable<ReleaseRow['batches']>): string {
+  let state = openJudge(settings);
+  let step = 0;
+  for (const each of batches) {
+    if (each.step !== step) state = openStage(state);
+    step = each.step;
+    state = observe(state, each.batch);
+  }
+  return verdictOf(state).kind;
 }
 
 interface DeploymentRow extends Omit<DeploymentEvidence, 'runsRelease' | 'builtArtifact' | 'artifact'> {

@@ -26,9 +26,19 @@ export interface ReleaseEvidence {
   /** Whether it was under way, or still rolling back, when the run gave up waiting. */
   readonly reason?: { readonly code: string; readonly sentence: string };
   /** What the judge said last of its canary in production. */
-  readonly verdict?: { readonly kind: string; readonly sentence: string };
+  readonly verdict?: JudgedVerdict;
   /** Who wrote, signed or asked for it. */
   readonly authors: readonly string[];
+}
+
+export interface JudgedVerdict {
+  readonly kind: string;
+  readonly sentence: string;
+  /** Canary and stable, over the whole rollout. */
+  readonly requests: { readonly canary: number; readonly stable: number };
+  readonly errors: { readonly canary: number; readonly stable: number };
+  /** What the judge says when it is fed the stored batches once more. */
+  readonly replayed: string;
 }
 
 export interface DeploymentEvidence {

@@ -26,13 +26,18 @@ const longestPauseMs = 8_000;
 /** The whole run from one number: the same seed gives the same plan, on every machine. */
 export function planChaos({ seed, kills }: { readonly seed: number; readonly kills: number }): ChaosPlan {
   const random = generator(seed);
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const drawn: Victim[] = [];
+  // From a shuffled deck of two of each: everyone gets their turn, and some get it twice in a row.
+  const deck = (at: number): Victim => {
+    if (at >= drawn.length) drawn.push(...shuffled([...victims, ...victims], random));
+    return drawn[at] ?? 'worker';
+  };
   const isLong = kills >= 20;
   return {
     seed,
-    kills: Array.from({ length: kills }, () => ({
+    kills: Array.from({ length: kills }, (_, at) => ({
       afterMs: Math.round(leastPauseMs + random() * (longestPauseMs - leastPauseMs)),
-      victim: pick(victims),
+      victim: deck(at),
     })),
     stopsAfter: isLong ? [Math.floor(kills / 4), Math.floor((3 * kills) / 5)] : [Math.floor(kills / 3)],
     releases: {

@@ -1,4 +1,4 @@
-import type { DeploymentEvidence, Evidence, LedgerEntry, RowState, SeenChange } from '../evidence.ts';
+import type { DeploymentEvidence, Evidence, JudgedVerdict, LedgerEntry, RowState, SeenChange } from '../evidence.ts';
 
 /** For the tests: one release that went to production as it should, told by every witness. Each test spoils one thing. */
 export function goodHistory(): Evidence {
@@ -37,7 +37,7 @@ export function goodHistory(): Evidence {
         application: 'shop',
         quality: 'good',
         state: 'completed',
-        verdict: { kind: 'pass', sentence: 'It is good.' },
+        verdict: verdictOf('pass'),
         authors: ['kim'],
       },
     ],
@@ -74,6 +74,10 @@ export function goodHistory(): Evidence {
       },
     ],
   };
+}
+
+export function verdictOf(kind: string, replayed = kind): JudgedVerdict {
+  return { kind, sentence: `It is ${kind}.`, requests: { canary: 100, stable: 300 }, errors: { canary: 2, stable: 6 }, replayed };
 }
 
 export const release = 'shop@1';

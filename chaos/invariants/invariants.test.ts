@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Evidence, Finding, LedgerEntry, SeenChange } from '../evidence.ts';
 import { approvedBeforeEntry } from './approvals.ts';
 import { deploymentsOnce } from './deployments-once.ts';
-import { candidate, goodHistory, holderOf, release, sleeper, worker } from './good-history.ts';
+import { candidate, goodHistory, holderOf, release, sleeper, verdictOf, worker } from './good-history.ts';
 import { invariants } from './index.ts';
 import { inLedgerOnce } from './ledger-once.ts';
 import { ledgerVerifies } from './ledger-verifies.ts';
@@ -51,11 +51,16 @@ describe('every release ends in exactly one right terminal state', () => {
   });
   test('one that ended twice', () =>
     expect(judge(rightEnds, { entries: [...good.entries, entryOf('release.completed')] })).toMatch(/expected 1 end/));
+  test('a verdict that its stored inputs do not give', () => {
+    expect(judge(rightEnds, { releases: as({ verdict: verdictOf('pass', 'continue') }) })).toMatch(
+      /said pass, its stored inputs say continue/,
+    );
+  });
   test('a false alarm of the judge is told apart; a second one is too many', () => {
-    const alarm = as({ state: 'rolled-back', verdict: { kind: 'rollback', sentence: 'Chance.' } })[0];
+    const alarm = as({ state: 'rolled-back', verdict: verdictOf('rollback') })[0];
     if (!alarm) throw new Error('expected a release');
     expect(judge(rightEnds, { releases: [alarm] })).toBe('');
-    expect(rightEnds({ ...good, releases: [alarm] }).evidence['falseAlarms']).toEqual([`${release}: Chance.`]);
+    expect(rightEnds({ ...good, releases: [alarm] }).evidence['falseAlarms']).toMatchObject([{ id: release, requests: { canary: 100 } }]);
     expect(judge(rightEnds, { releases: [alarm, alarm] })).toMatch(/at most one false alarm/);
   });
 });
@@ -190,6 +195,10 @@ describe('at no instant were both versions without traffic', () => {
 
   test('no request is answered for a while', () => {
     expect(judge(alwaysServed, failedAt(10, 11, 12))).toMatch(/no version answered .* for 30 ms \(3 requests\)/);
+  });
+  test('a request that was under way when the router was killed belongs to the restart', () => {
+    const requests = good.requests.map((request, at) => (at === 30 ? { ...request, outcome: 'connection' as const, to: 510 } : request));
+    expect(judge(alwaysServed, { requests })).toBe('');
   });
   test('a gap inside a router restart is counted, not blamed', () => {
     expect(judge(alwaysServed, failedAt(51, 52))).toBe('');

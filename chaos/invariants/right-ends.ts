@@ -12,6 +12,11 @@ export function rightEnds({ releases, entries }: Pick<Evidence, 'releases' | 'en
   const violations = [
     ...releases.filter((release) => !isFalseAlarm(release)).flatMap(wrongEndOf),
     ...releases.flatMap((release) => endedTwice(release, entries)),
+    ...releases.flatMap(({ id, verdict }) =>
+      verdict && verdict.kind !== verdict.replayed
+        ? [`${id}: the judge said ${verdict.kind}, its stored inputs say ${verdict.replayed}`]
+        : [],
+    ),
     ...(falseAlarms.length > 1 ? [`expected at most one false alarm, got ${falseAlarms.map(({ id }) => id).join(', ')}`] : []),
   ];
   return finding('every release ends in exactly one right terminal state', violations, {
@@ -19,13 +24,19 @@ export function rightEnds({ releases, entries }: Pick<Evidence, 'releases' | 'en
     good: endsOf(releases, 'good'),
     bad: endsOf(releases, 'bad'),
     regretted: endsOf(releases, 'regretted'),
-    falseAlarms: falseAlarms.map(({ id, verdict }) => `${id}: ${verdict?.sentence}`),
+    falseAlarms: falseAlarms.map(({ id, verdict }) => ({ id, ...verdict })),
   });
 }
 
 /** Only what the judge itself said counts: a rollback for any other reason was ours. */
 export function isFalseAlarm({ quality, state, verdict, reason }: ReleaseEvidence): boolean {
-  return quality !== 'bad' && state === 'rolled-back' && verdict?.kind === 'rollback' && reason?.code !== 'run.rolled-back';
+  return (
+    quality !== 'bad' &&
+    state === 'rolled-back' &&
+    verdict?.kind === 'rollback' &&
+    verdict.replayed === 'rollback' &&
+    reason?.code !== 'run.rolled-back'
+  );
 }
 
 function wrongEndOf({ id, quality, state, verdict, reason }: ReleaseEvidence): readonly string[] {

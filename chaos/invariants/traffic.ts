@@ -83,7 +83,9 @@ function gapsOf(lane: string, requests: readonly UserRequest[]): readonly Gap[] 
     const first = at;
     while (at + 1 < inOrder.length && inOrder[at + 1]?.outcome !== 'version') at++;
     const from = inOrder[first]?.from ?? 0;
-    gaps.push({ lane, from, to: inOrder[at + 1]?.from ?? inOrder[at]?.to ?? from, requests: at - first + 1 });
+    // A request that a kill broke may have been under way for longer than the next one took.
+    const broken = Math.max(...inOrder.slice(first, at + 1).map((request) => request.to));
+    gaps.push({ lane, from, to: Math.max(broken, inOrder[at + 1]?.from ?? from), requests: at - first + 1 });
   }
   return gaps;
 }

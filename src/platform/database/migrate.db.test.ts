@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -65,4 +67,26 @@ test('a database that is not there is a readable, retryable fault', async () => 
     code: 'database.unavailable',
     retryable: true,
   });
+});
+
+test('a database that dies while we say goodbye ends no process', async () => {
+  const { hostname, port } = new URL(database.url);
+  const proxy = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    far.on('error', () => {}).pipe(near);
+    near
+      .on('error', () => {})
+      .on('data', (bytes: Buffer) => {
+        // Terminate; what the server of a killed postmaster says to everybody: FATAL 57P01.
+        if (bytes[0] === 0x58) near.end(Buffer.from('E\0\0\0\x19SFATAL\0C57P01\0Mgone\0\0', 'latin1'));
+        far.write(bytes);
+      });
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const through = new URL(database.url);
+  through.port = String((proxy.address() as AddressInfo).port);
+
+  await migrateDatabase(through.href, folder);
+
+  await new Promise((resolve) => proxy.close(resolve));
 });

@@ -29,6 +29,8 @@ const migrationsFolder: string = join(import.meta.dirname, '../../../db/migratio
 export async function migrateDatabase(url: string, folder: string = migrationsFolder): Promise<readonly string[]> {
   const known = await readMigrations(folder);
   const client = new pg.Client({ ...poolConfig(url, { applicationName: 'tidegate migrate' }), statement_timeout: 0 });
+  // The query that meets a lost connection rejects as well; without a listener the event would end the process.
+  client.on('error', () => {});
   try {
     await client.connect();
     await client.query(`select pg_advisory_lock(hashtext('tidegate migrations'))`);
