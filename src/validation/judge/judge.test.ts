@@ -1,40 +1,9 @@
 import { expect, test } from 'vitest';
+import { batch, healthy, observeAll, open, seconds } from '../../../test/support/judged-batches.ts';
+import { observe, openStage, verdictAtEnd, verdictOf, type Batch, type JudgeState, type Verdict } from './judge.ts';
 import { noRatioCurve } from './rules/ratio-sequence.ts';
-import {
-  observe,
-  openJudge,
-  openStage,
-  resolveSettings,
-  verdictAtEnd,
-  verdictOf,
-  type Batch,
-  type JudgeOptions,
-  type JudgeState,
-  type Verdict,
-} from './judge.ts';
 
-type Counts = readonly [requests: number, errors: number];
-
-function batch(second: number, canary: Counts, stable: Counts, extra: Partial<Batch> = {}): Batch {
-  return { second, canary: { requests: canary[0], errors: canary[1] }, stable: { requests: stable[0], errors: stable[1] }, ...extra };
-}
-
-function open(options: JudgeOptions = {}): JudgeState {
-  return openJudge(resolveSettings(options));
-}
-
-function observeAll(state: JudgeState, batches: readonly Batch[]): JudgeState {
-  return batches.reduce(observe, state);
-}
-
-/** Seconds `from` … `to` - 1 of one kind of batch. */
-function seconds(from: number, to: number, of: (second: number) => Batch): readonly Batch[] {
-  return Array.from({ length: to - from }, (_, i) => of(from + i));
-}
-
-/** Both arms fail equally often: one error a second, in turn. */
-const healthy = (second: number): Batch => batch(second, [100, second % 2], [100, (second + 1) % 2]);
-
+/** The code of the first reason. */
 function code(verdict: Verdict): string | undefined {
   return verdict.reasons[0]?.code;
 }
@@ -53,8 +22,8 @@ test('without data every E-value is 1 and the judge goes on', () => {
     seconds: 0,
     rollbackAtSecond: null,
     passAtSecond: null,
-    reasons: [{ code: 'canary.continue', sentence: 'Neither the canary nor stable has failed in 0 and 0 requests: keep watching.' }],
-    sentence: 'Neither the canary nor stable has failed in 0 and 0 requests: keep watching.',
+    reasons: [{ code: 'canary.continue', sentence: 'No request has been counted yet: keep watching.' }],
+    sentence: 'No request has been counted yet: keep watching.',
   });
 });
 
@@ -160,6 +129,16 @@ test('nothing passes after the deadline, and what is neither harmful nor shown s
   const later = observeAll(over, seconds(5, 100, healthy));
   expect(verdictOf(later)).toMatchObject({ kind: 'inconclusive', passAtSecond: null });
   expect(verdictOf(observe(later, batch(100, [100, 100], [100, 0]))).kind).toBe('rollback');
+});
+
+test('the deadline counts from the opening of the stage, wherever its clock stands', () => {
+  const first = observeAll(open({ deadlineSeconds: 5 }), seconds(1000, 1004, healthy));
+  expect(verdictOf(first).kind).toBe('continue');
+  expect(verdictOf(observe(first, healthy(1004))).kind).toBe('inconclusive');
+
+  const second = observeAll(openStage(first), seconds(1100, 1104, healthy));
+  expect(verdictOf(second).kind).toBe('continue');
+  expect(verdictOf(observe(second, healthy(1104))).sentence).toMatch(/after 5 s\.$/);
 });
 
 test('a pass at the last second of the deadline counts', () => {
@@ -320,122 +299,10 @@ test('a healthy fresh instance adds no reason, and a control that is missing fro
   );
 });
 
-test('latency alone rolls a canary back', () => {
-  const slow = (s: number): Batch => ({
-    ...healthy(s),
-    latency: { canary: [300, 310, 320], stable: Array.from({ length: 57 }, (_, i) => 100 + i) },
-  });
-  const verdict = verdictOf(observeAll(open({ latency: {} }), seconds(0, 30, slow)));
-
-  expect(verdict).toMatchObject({ kind: 'rollback', fired: ['latency'], blame: ['latency'], reasons: [{ code: 'canary.latency' }] });
-  expect(verdict.sentence).toBe('The canary answers more slowly than stable in the same seconds: roll back.');
-  expect(verdictOf(observeAll(open(), seconds(0, 30, slow))).kind).not.toBe('rollback');
-});
-
-test('a latency quantile that is asked for must be within its margin before a pass', () => {
-  const timed =
-    (factor: number) =>
-    (s: number): Batch => {
-      const sample = (count: number, f: number) => Array.from({ length: count }, (_, i) => f * (100 + ((i * 37 + s * 11) % 60)));
-      return { ...healthy(s), latency: { canary: sample(10, factor), stable: sample(10, 1) } };
-    };
-  const options = { latency: { quantile: 0.5, margin: 0.12 } };
-
-  const good = verdictOf(observeAll(open(options), seconds(0, 200, timed(1))));
-  expect(good.kind).toBe('pass');
-  expect(good.passAtSecond).toBeGreaterThan(verdictOf(observeAll(open(), seconds(0, 200, healthy))).passAtSecond ?? Infinity);
-  expect(good.quantile).toMatchObject({ quantile: 0.5 });
-  expect(good.quantile?.canary.low).toBeGreaterThan(100);
-  expect(good.quantile?.canary.high).toBeLessThan(160);
-  const never = open({ latency: { quantile: 0.5, margin: 0.01 } });
-  expect(verdictOf(observeAll(never, seconds(0, 200, timed(1)))).kind).toBe('continue');
-  expect(verdictOf(observeAll(open({ latency: {} }), seconds(0, 200, timed(1)))).kind).toBe('pass');
-  expect(verdictOf(observeAll(open(options), seconds(0, 200, healthy))).kind).toBe('continue');
-});
-
-const metrics = [{ name: 'checkout' }, { name: 'search', required: false }];
-
-test('one bad metric of several is found, rolled back and blamed', () => {
-  const fine = { canary: { requests: 100, errors: 1 }, stable: { requests: 100, errors: 1 } };
-  const bad = { canary: { requests: 100, errors: 10 }, stable: { requests: 100, errors: 1 } };
-  const state = observeAll(
-    open({ metrics }),
-    seconds(0, 30, (s) => ({ ...healthy(s), metrics: { checkout: bad, search: fine } })),
-  );
-
-  expect(verdictOf(state)).toMatchObject({
-    kind: 'rollback',
-    fired: ['checkout'],
-    blame: ['checkout'],
-    reasons: [{ code: 'canary.metrics' }],
-  });
-  expect(verdictOf(state).sentence).toBe('The canary is worse than stable in checkout: roll back.');
-});
-
-test('a pass waits for every required metric, and for no other', () => {
-  const fine = { canary: { requests: 100, errors: 1 }, stable: { requests: 100, errors: 1 } };
-  const withBoth = observeAll(
-    open({ metrics }),
-    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { checkout: fine, search: fine } })),
-  );
-  const withoutSearch = observeAll(
-    open({ metrics }),
-    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { checkout: fine } })),
-  );
-  const withoutCheckout = observeAll(
-    open({ metrics }),
-    seconds(0, 60, (s) => ({ ...healthy(s), metrics: { search: fine } })),
-  );
-
-  expect([withBoth, withoutSearch, withoutCheckout].map((state) => verdictOf(state).kind)).toStrictEqual(['pass', 'pass', 'continue']);
-});
-
-test('evidence is averaged with the weights given: ten metrics need ln 10 more of one', () => {
-  const fine = open({ metrics: Array.from({ length: 9 }, (_, i) => ({ name: `m${i}` })) });
-  const bad = batch(0, [10, 3], [190, 0]);
-
-  const alone = verdictOf(observe(open(), bad)).logE;
-  expect(verdictOf(observe(fine, bad)).logE).toBeCloseTo(Math.log((Math.exp(alone) + 9) / 10), 9);
-  const critical = open({ errorsWeight: 3, metrics: [{ name: 'm', weight: 0.5 }], latency: { weight: 0.5 } });
-  expect(verdictOf(observe(critical, bad)).logE).toBeCloseTo(Math.log((3 * Math.exp(alone) + 1) / 4), 9);
-});
-
-test('a segment has evidence of its own: harm in one country is found in the calm of the rest', () => {
-  const pair = (canaryErrors: number) => ({ canary: { requests: 20, errors: canaryErrors }, stable: { requests: 20, errors: 1 } });
-  const options = { segments: [{ name: 'DE' }, { name: 'FR' }] };
-  const state = observeAll(
-    open(options),
-    seconds(0, 60, (s) => batch(s, [400, 22], [400, 20], { segments: { DE: pair(6), FR: pair(1) } })),
-  );
-
-  expect(verdictOf(state)).toMatchObject({ kind: 'rollback', fired: ['segment DE'], blame: ['segment DE'] });
-  expect(verdictOf(state).sentence).toBe('The canary is worse than stable in segment DE: roll back.');
-});
-
-test('a metric of weight v stops a4 where its share of the average alone reaches the bar', () => {
-  const options: JudgeOptions = { method: 'a4', metrics: [{ name: 'm', weight: 3 }] };
-  const state = observe(open(options), batch(0, [10, 10], [190, 0]));
-
-  expect(verdictOf(state).kind).toBe('rollback');
-  expect(verdictOf(state).logE).toBeCloseTo(Math.log(100 + 0.75), 9);
-});
-
 test('a batch that cannot be is refused, and the state stays as it was', () => {
   const state = observe(open(), healthy(5));
 
   expect(() => observe(state, healthy(4))).toThrow('expected 5 or later, got 4');
   expect(() => observe(state, batch(6, [1, 2], [1, 0]))).toThrow(expect.objectContaining({ code: 'judge.batch' }));
   expect(observe(state, healthy(5)).counted.canary.requests).toBe(200);
-});
-
-test('the sentence says what a release manager needs', () => {
-  const sentence = (...batches: readonly Batch[]) => verdictOf(observeAll(open(), batches)).sentence;
-
-  expect(sentence(...seconds(0, 40, (s) => batch(s, [100, 4], [100, 1])))).toMatch(
-    /^The canary fails 4\.0 times as often as stable \(2\.\d to 8\.\d at 99 %\): roll back\.$/,
-  );
-  expect(sentence(batch(0, [10, 1], [190, 0]))).toBe('The canary has failed once in 10 requests, stable never in 190: keep watching.');
-  expect(sentence(...seconds(0, 60, (s) => batch(s, [100, 0], [100, 1])))).toMatch(
-    /^The canary has not failed in 6000 requests, stable has 60 times in 6000 \(at most 0\.\d times as often at 99 %\), and not 2 times as often at 95 %: pass\.$/,
-  );
 });

@@ -145,6 +145,16 @@ test('a canary is slower once the lag exceeds both bands', () => {
   expect(isSlower(many(11), many(0), 0.01)).toBe(true);
 });
 
+test('the two bands share alpha: a lag between the bands at alpha and at half of it is not yet called', () => {
+  const arm = (slow: number) => ({ count: 1000, buckets: { '500': 1000 - slow, '600': slow } });
+  const reach = (a: number) => 2 * bandWidth(1000, a);
+
+  const between = Math.round((1000 * (reach(0.01) + reach(0.005))) / 2);
+  expect(isSlower(arm(between), arm(0), 0.01)).toBe(false);
+  expect(isSlower(arm(Math.ceil(1000 * reach(0.005))), arm(0), 0.01)).toBe(true);
+  expect(largestLag(arm(between), { count: 500, buckets: { '500': 500 } })).toBeCloseTo(between / 1000, 12);
+});
+
 test('quantile bounds hold the quantile, and are open while the band is wide', () => {
   const histogram = addLatencies(
     noLatencies,
