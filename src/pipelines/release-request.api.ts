@@ -162,7 +162,9 @@ function refuseWhatHolds(facts: RunFacts, stage: StageFacts): void {
 async function rollBack(tx: Transaction, call: ReleaseCall<{ readonly reason: string }>, facts: RunFacts): Promise<void> {
   const { release, run, stages } = facts;
   const request = { by: call.principal.name, reason: call.body.reason, at: call.at };
-  if (run.rollbackRequest) return;
+  const underWay = run.state === 'active' || run.state === 'rolling-back';
+  // Asking twice is asking once.
+  if (run.rollbackRequest && underWay) return;
   if (run.state === 'completed') {
     const live = stages.at(-1)?.lane.live;
     if (live?.release !== release.id)
