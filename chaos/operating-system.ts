@@ -20,11 +20,15 @@ export async function listInstanceProcesses(home: string): Promise<readonly stri
 
 /** SIGKILL to each process that runs in this folder or was started with a path in it, by its number. Linux only. */
 export async function endProcessesIn(folder: string): Promise<number> {
-  const left = (await listProcesses()).filter(
-    (each) => each.pid !== process.pid && (isIn(each.folder, folder) || each.command.includes(`${folder}/`)),
-  );
+  const left = await listProcessesIn(folder);
   for (const { pid } of left) signal(pid, 'SIGKILL');
   return left.length;
+}
+
+export async function listProcessesIn(folder: string): Promise<readonly Process[]> {
+  return (await listProcesses()).filter(
+    (each) => each.pid !== process.pid && (isIn(each.folder, folder) || each.command.includes(`${folder}/`)),
+  );
 }
 
 function isIn(path: string, folder: string): boolean {

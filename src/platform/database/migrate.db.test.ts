@@ -86,7 +86,7 @@ test('a database that dies while we say goodbye ends no process', async () => {
   const through = new URL(database.url);
   through.port = String((proxy.address() as AddressInfo).port);
 
-  await migrateDatabase(through.href, folder);
+  await expect(migrateDatabase(through.href, folder)).resolves.toEqual([]);
 
   await new Promise((resolve) => proxy.close(resolve));
 });
