@@ -24,7 +24,7 @@ interface Context {
 interface Part {
   /** Its figures begin with one of these. */
   readonly prefixes: readonly string[];
-  run(context: Context, report: Report): Promise<void>;
+  readonly run: (context: Context, report: Report) => Promise<void>;
 }
 
 /** Loaded when their turn comes: what one part compiles or allocates is not in the way of the next. The longest is last. */
@@ -53,7 +53,8 @@ const parts: readonly Part[] = [
 const flags = parseFlags();
 const isWanted = (name: string): boolean => name.startsWith(flags.only);
 const wanted = figures.filter(({ name }) => isWanted(name));
-if (wanted.length === 0) refuse(`expected the beginning of a figure's name, got ${flags.only}; there are: ${figures.map(({ name }) => name).join(', ')}`);
+if (wanted.length === 0)
+  refuse(`expected the beginning of a figure's name, got ${flags.only}; there are: ${figures.map(({ name }) => name).join(', ')}`);
 
 const measured = new Map<string, number>();
 let failed = false;
@@ -89,7 +90,11 @@ function print(): void {
     process.stdout.write(`${JSON.stringify(Object.fromEntries(finite.map(([name, value]) => [name, rounded(value)])))}\n`);
     return;
   }
-  const table = new Table({ head: ['figure', 'measured', 'goal', 'holds'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'left'] });
+  const table = new Table({
+    head: ['figure', 'measured', 'goal', 'holds'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'right', 'left'],
+  });
   table.push(...wanted.map(rowOf));
   process.stdout.write(`${table.toString()}\n`);
 }

@@ -95,5 +95,12 @@ function contentOf(): CandidateContent {
 function freezeOn(day: number): NamedFreeze {
   const from = after(86_400 * (day + 1));
   const to = new Date(from.getTime() + 3_600_000);
-  return { name: `stocktaking-${day}`, from: from.toISOString(), to: to.toISOString(), environments: ['production'], applications: [], reason: 'stocktaking' };
+  return {
+    name: `stocktaking-${day}`,
+    from: from.toISOString(),
+    to: to.toISOString(),
+    environments: ['production'],
+    applications: [],
+    reason: 'stocktaking',
+  };
 }

@@ -154,7 +154,12 @@ function resourcesOf(repository: string, owner: GitPerson, port: number): readon
     {
       kind: 'Application',
       metadata: { name: 'bench' },
-      spec: { repository, allowedSigners: [{ principal: owner.name, key: owner.publicKey }], build, run: { command: ['node', 'server.mjs'] } },
+      spec: {
+        repository,
+        allowedSigners: [{ principal: owner.name, key: owner.publicKey }],
+        build,
+        run: { command: ['node', 'server.mjs'] },
+      },
     },
     { kind: 'Environment', metadata: { name: 'production' }, spec: { tier: 'production', applications: { bench: { port } } } },
     {

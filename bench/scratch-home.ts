@@ -9,10 +9,13 @@ export async function withScratchHome<T>(work: (home: string) => Promise<T>): Pr
   const home = await mkdtemp(join(tmpdir(), 'tidegate-bench-'));
   // PostgreSQL, which refuses to run as root, must be able to walk through.
   await chmod(home, 0o711);
-  return cleaningUp(async () => {
-    await stopEverything(home);
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
-  }, () => work(home));
+  return cleaningUp(
+    async () => {
+      await stopEverything(home);
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
+    },
+    () => work(home),
+  );
 }
 
 const cleanUps = new Set<() => Promise<void>>();
@@ -53,6 +56,7 @@ function isFree(port: number): Promise<boolean> {
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  const [low = Number.NaN, high = Number.NaN] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : [sorted[middle - 1], sorted[middle]];
+  const [low = Number.NaN, high = Number.NaN] =
+    sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : [sorted[middle - 1], sorted[middle]];
   return (low + high) / 2;
 }

@@ -113,7 +113,8 @@ async function create(tx: Transaction, call: Call<unknown, unknown, Body>, verif
     at: call.at,
   });
   await saveRelease(tx, release);
-  await saveNewRun(tx, { release: release.id, application, pipeline: { name: pipeline.name, version: pipeline.version } });
+  const { id, createdAt } = release;
+  await saveNewRun(tx, { release: id, application, createdAt, pipeline: { name: pipeline.name, version: pipeline.version } });
   await recordChange(tx, {
     actor: principal.name,
     ...(onBehalfOf ? { onBehalfOf } : {}),

@@ -13,7 +13,13 @@ type Tables = {
     readonly created_by: string;
     readonly created_at: Date;
   };
-  release_run: { readonly release: string; readonly state: RunState; readonly reason: Reason | null };
+  release_run: {
+    readonly release: string;
+    readonly application: string;
+    readonly state: RunState;
+    readonly reason: Reason | null;
+    readonly created_at: Date;
+  };
   lane: {
     readonly application: string;
     readonly environment: string;
@@ -31,8 +37,14 @@ export interface ReleaseFilter {
   readonly limit: number;
 }
 
-/** Newest first, by the time index (of the application where one is named). */
+/**
+ * Newest first, each page by an index whatever is filtered by: the release's times, or the run's where a state is named
+ * (the run keeps the time beside its state for this).
+ */
 export async function listReleases(reader: Reader, filter: ReleaseFilter) {
+  const { application, state, before } = filter;
+  const [at, id] =
+    state === undefined ? (['release.created_at', 'release.id'] as const) : (['release_run.created_at', 'release_run.release'] as const);
   let query = reader
     .withTables<Tables>()
     .selectFrom('release')
@@ -45,18 +57,17 @@ export async function listReleases(reader: Reader, filter: ReleaseFilter) {
       'commit',
       'signer',
       'created_by',
-      'created_at',
+      'release.created_at',
       'release_run.state',
       'release_run.reason',
     ])
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
+    .orderBy(at, 'desc')
+    .orderBy(id, 'desc')
     .limit(filter.limit);
-  const { application, state, before } = filter;
-  if (application !== undefined) query = query.where('release.application', '=', application);
+  if (application !== undefined)
+    query = query.where(state === undefined ? 'release.application' : 'release_run.application', '=', application);
   if (state !== undefined) query = query.where('release_run.state', '=', state);
-  if (before !== undefined)
-    query = query.where((eb) => eb(eb.refTuple('created_at', 'release.id'), '<', eb.tuple(before.createdAt, before.id)));
+  if (before !== undefined) query = query.where((eb) => eb(eb.refTuple(at, id), '<', eb.tuple(before.createdAt, before.id)));
   return query.execute();
 }
 

@@ -17,6 +17,8 @@ type RunRow = {
   readonly cancel_request: string | StoredRequest | null;
   readonly reason: string | Reason | null;
   readonly finished_at: Date | null;
+  /** Of the release: lists of one state are ordered by it. */
+  readonly created_at: Date;
 };
 
 type Tables = {
@@ -25,7 +27,7 @@ type Tables = {
 
 export async function saveNewRun(
   tx: Transaction,
-  run: { readonly release: string; readonly application: string; readonly pipeline: ReleaseRun['pipeline'] },
+  run: { readonly release: string; readonly application: string; readonly createdAt: Date; readonly pipeline: ReleaseRun['pipeline'] },
 ): Promise<void> {
   await tx
     .withTables<Tables>()
@@ -40,6 +42,7 @@ export async function saveNewRun(
       cancel_request: null,
       reason: null,
       finished_at: null,
+      created_at: run.createdAt,
     })
     .execute();
 }

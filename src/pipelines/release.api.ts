@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database/database.ts';
+import { readTogether } from '../platform/database/read-together.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Route } from '../platform/http/index.ts';
 import { decodeCursor, pageFrom, pageOf, pageQuery, read } from '../platform/http/index.ts';
@@ -258,11 +259,12 @@ function statusRoute({ db }: ReleaseReadDeps): Route {
     summary: 'What serves where, and what is under way',
     result: z.object({ lanes: z.array(LaneView), underWay: z.array(ReleaseView) }),
     handle: async () => {
-      const lanes = await listLanesEverywhere(db, 1000);
-      const active = [
-        ...(await listReleases(db, { state: 'active', limit: 100 })),
-        ...(await listReleases(db, { state: 'rolling-back', limit: 100 })),
-      ];
+      const [lanes, active, rollingBack] = await readTogether(db, [
+        () => listLanesEverywhere(db, 1000),
+        () => listReleases(db, { state: 'active', limit: 100 }),
+        () => listReleases(db, { state: 'rolling-back', limit: 100 }),
+      ]);
+      const underWay = [...active, ...rollingBack];
       return {
         body: {
           lanes: lanes.map((l) => ({
@@ -273,7 +275,7 @@ function statusRoute({ db }: ReleaseReadDeps): Route {
             ...(l.since ? { since: l.since.toISOString() } : {}),
             ...(l.holder ? { changing: l.holder } : {}),
           })),
-          underWay: active.map((r) =>
+          underWay: underWay.map((r) =>
             viewOfRelease(
               { ...r, tagObject: '', authors: [], createdBy: r.created_by, createdAt: r.created_at },
               { state: r.state, ...(r.reason ? { reason: r.reason } : {}) },

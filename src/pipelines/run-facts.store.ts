@@ -1,16 +1,18 @@
 import type { Reader } from '../platform/database/database.ts';
+import { readTogether } from '../platform/database/read-together.ts';
 import { Fault } from '../platform/fault.ts';
-import { findResource, findResourceVersion, listResources } from '../platform/resources/index.ts';
+import { findResourceVersion, findResources } from '../platform/resources/index.ts';
 import { findBuild } from '../artifacts/index.ts';
 import { Environment, effectiveConfiguration, laneOf } from '../environments/index.ts';
-import type { NamedFreeze } from '../governance/index.ts';
-import { Freeze, listApprovalGates, listApprovals } from '../governance/index.ts';
+import type { ApprovalGate, NamedFreeze, StoredApproval } from '../governance/index.ts';
+import { listApprovalGates, listApprovals, listFreezesAhead } from '../governance/index.ts';
 import type { CandidateContent, Release } from '../planning/index.ts';
 import { Application, findCandidate, findRelease } from '../planning/index.ts';
 import { findAnalysis, listRecentProbes } from '../validation/index.ts';
 import type { Deployment } from './deployment.ts';
 import { isEnded } from './deployment.ts';
 import { findDeployment, listDeployments } from './deployment.store.ts';
+import type { Lane } from './lane.store.ts';
 import { listLanes } from './lane.store.ts';
 import type { DeploymentFacts } from './rollout.ts';
 import { Pipeline } from './pipeline.ts';
@@ -29,18 +31,29 @@ export interface LoadedRun {
 }
 
 /**
- * Reads everything `nextAction` looks at. A dozen reads by primary key or index, none of which grows with the number of
+ * Reads everything `nextAction` looks at: in three turns, by primary key or index, none of which grows with the number of
  * releases. Undefined when there is no such run.
  */
 export async function loadRun(reader: Reader, releaseId: string, now: Date): Promise<LoadedRun | undefined> {
-  const [release, run] = [await findRelease(reader, releaseId), await findRun(reader, releaseId)];
+  const [release, run, build, candidate, deployments, gates, approvals] = await readTogether(reader, [
+    () => findRelease(reader, releaseId),
+    () => findRun(reader, releaseId),
+    () => findBuild(reader, releaseId),
+    () => findCandidate(reader, releaseId),
+    () => listDeployments(reader, releaseId),
+    () => listApprovalGates(reader, releaseId),
+    () => listApprovals(reader, releaseId),
+  ]);
   if (!release || !run) return undefined;
-  const pipeline = await loadPipeline(reader, run);
-  const application = await loadApplication(reader, release.application);
-  const environments = await loadEnvironments(reader, pipeline);
-  const build = await findBuild(reader, releaseId);
-  const deployments = await listDeployments(reader, releaseId);
   const current = deployments.find((d) => !isEnded(d.state));
+  const [pipeline, lanes, freezes, currentFacts, previous] = await readTogether(reader, [
+    () => loadPipeline(reader, run),
+    () => listLanes(reader, release.application),
+    () => listFreezesAhead(reader, now),
+    async () => current && loadDeploymentFacts(reader, current),
+    async () => (current?.previous ? findDeployment(reader, current.previous) : undefined),
+  ]);
+  const { application, environments } = await loadConfiguration(reader, release.application, pipeline);
   const proposed =
     build?.state === 'succeeded' && build.artifactDigest
       ? candidateContent({ release, application, environments, pipeline, artifact: build.artifactDigest })
@@ -51,16 +64,16 @@ export async function loadRun(reader: Reader, releaseId: string, now: Date): Pro
       release,
       run,
       build: build && { state: build.state, ...(build.reason ? { reason: build.reason } : {}) },
-      candidate: await findCandidate(reader, releaseId),
+      candidate,
       proposed,
-      stages: await loadStages(reader, { release, pipeline, environments, deployments }),
-      current: current && (await loadDeploymentFacts(reader, current)),
+      stages: stagesOf({ release, pipeline, environments, deployments, gates, approvals, lanes, freezes }),
+      current: currentFacts,
       restore: deployments.findLast((d) => d.kind === 'restore'),
     },
     pipeline,
     application,
     environments,
-    previous: current?.previous ? await findDeployment(reader, current.previous) : undefined,
+    previous,
   };
 }
 
@@ -75,25 +88,28 @@ async function loadPipeline(reader: Reader, run: ReleaseRun): Promise<Pipeline> 
   return Pipeline.parse(resource.spec);
 }
 
-async function loadApplication(reader: Reader, name: string): Promise<Application> {
-  const resource = await findResource(reader, 'Application', name);
-  if (!resource)
+async function loadConfiguration(
+  reader: Reader,
+  name: string,
+  pipeline: Pipeline,
+): Promise<Pick<LoadedRun, 'application' | 'environments'>> {
+  const resources = await findResources(reader, [
+    { kind: 'Application', name },
+    ...pipeline.stages.map(({ environment }) => ({ kind: 'Environment', name: environment })),
+  ]);
+  const application = resources.find((resource) => resource.kind === 'Application');
+  if (!application)
     throw new Fault({
       code: 'application.unknown',
       status: 404,
       message: `expected an Application named ${name}, found none`,
       remedy: 'Apply it (`tidegate apply`).',
     });
-  return Application.parse(resource.spec);
-}
-
-async function loadEnvironments(reader: Reader, pipeline: Pipeline): Promise<Readonly<Record<string, Environment>>> {
-  const found: Record<string, Environment> = {};
-  for (const stage of pipeline.stages) {
-    const resource = await findResource(reader, 'Environment', stage.environment);
-    if (resource) found[stage.environment] = Environment.parse(resource.spec);
-  }
-  return found;
+  const environments = resources.filter((resource) => resource.kind === 'Environment');
+  return {
+    application: Application.parse(application.spec),
+    environments: Object.fromEntries(environments.map((environment) => [environment.name, Environment.parse(environment.spec)])),
+  };
 }
 
 interface CandidateParts {
@@ -128,14 +144,13 @@ interface StageParts {
   readonly pipeline: Pipeline;
   readonly environments: Readonly<Record<string, Environment>>;
   readonly deployments: readonly Deployment[];
+  readonly gates: readonly ApprovalGate[];
+  readonly approvals: readonly StoredApproval[];
+  readonly lanes: readonly Lane[];
+  readonly freezes: readonly NamedFreeze[];
 }
 
-async function loadStages(reader: Reader, parts: StageParts): Promise<readonly StageFacts[]> {
-  const { release, pipeline, environments, deployments } = parts;
-  const gates = await listApprovalGates(reader, release.id);
-  const approvals = await listApprovals(reader, release.id);
-  const lanes = await listLanes(reader, release.application);
-  const freezes = await listFreezes(reader);
+function stagesOf({ release, pipeline, environments, deployments, gates, approvals, lanes, freezes }: StageParts): readonly StageFacts[] {
   return pipeline.stages.map((stage) => {
     const lane = lanes.find((l) => l.environment === stage.environment);
     const port = environments[stage.environment]?.applications[release.application]?.port;
@@ -157,16 +172,14 @@ async function loadStages(reader: Reader, parts: StageParts): Promise<readonly S
   });
 }
 
-export async function listFreezes(reader: Reader): Promise<readonly NamedFreeze[]> {
-  const resources = await listResources(reader, 'Freeze');
-  return resources.map((r) => ({ ...Freeze.parse(r.spec), name: r.name }));
-}
-
 async function loadDeploymentFacts(reader: Reader, deployment: Deployment): Promise<DeploymentFacts> {
-  const analysis = await findAnalysis(reader, deployment.id);
+  const [analysis, probes] = await readTogether(reader, [
+    () => findAnalysis(reader, deployment.id),
+    () => listRecentProbes(reader, deployment.id),
+  ]);
   return {
     deployment,
-    probes: await listRecentProbes(reader, deployment.id),
+    probes,
     analysis: analysis && { verdict: analysis.verdict, step: analysis.step, nextAt: analysis.nextAt, at: analysis.updatedAt },
   };
 }

@@ -45,22 +45,37 @@ export interface EntryPage extends EntryFilter {
   readonly order?: 'oldest-first' | 'newest-first';
 }
 
-/** Index-backed whatever is filtered by. Entries show up here in index order: whoever remembers the last index misses none. */
+/**
+ * Index-backed whatever is filtered by. Entries show up here in index order: whoever remembers the last index misses none.
+ *
+ * Which entries is asked of the filter's own index alone, and only then are their leaves read: asked for both at once,
+ * PostgreSQL walks the entries of everybody until it has found enough of this actor, which for one who left years ago is
+ * the whole ledger. One case still reads along a stream: a subject with very many entries (an environment) and an actor or
+ * action that is frequent elsewhere and never in it; 300,000 and 100,000 entries took a third of a second.
+ */
 export async function listEntries(db: Reader, page: EntryPage): Promise<readonly LedgerEntry[]> {
-  const { subject, actor, action, after, limit } = page;
-  const newestFirst = page.order === 'newest-first';
-  let query = ledgerTables(db).selectFrom('ledger_entry as e').select(['e.index', 'e.leaf', 'e.integrated_at']).limit(limit);
+  const rows = await ledgerTables(db)
+    .selectFrom(indexesOf(db, page).as('page'))
+    .innerJoin('ledger_entry as e', 'e.index', 'page.index')
+    .select(['e.index', 'e.leaf', 'e.integrated_at'])
+    .orderBy('page.index', page.order === 'newest-first' ? 'desc' : 'asc')
+    .execute();
+  return rows.map(entryOf);
+}
+
+function indexesOf(db: Reader, { subject, actor, action, after, limit, order }: EntryPage) {
+  const [direction, beyond] = order === 'newest-first' ? (['desc', '<'] as const) : (['asc', '>'] as const);
+  const tables = ledgerTables(db);
+  if (subject !== undefined && actor === undefined && action === undefined) {
+    const stream = tables.selectFrom('ledger_subject as s').select('s.index').where('s.subject', '=', subject);
+    return (after === undefined ? stream : stream.where('s.index', beyond, after)).orderBy('s.index', direction).limit(limit);
+  }
+  let query = tables.selectFrom('ledger_entry as e').select('e.index').orderBy('e.index', direction).limit(limit);
   if (actor !== undefined) query = query.where('e.actor', '=', actor);
   if (action !== undefined) query = query.where('e.action', '=', action);
-  if (subject !== undefined) {
-    const ofSubject = query
-      .innerJoin('ledger_subject as s', 's.index', 'e.index')
-      .where('s.subject', '=', subject)
-      .orderBy('s.index', newestFirst ? 'desc' : 'asc');
-    return (await (after === undefined ? ofSubject : ofSubject.where('s.index', newestFirst ? '<' : '>', after)).execute()).map(entryOf);
-  }
-  const ordered = query.orderBy('e.index', newestFirst ? 'desc' : 'asc');
-  return (await (after === undefined ? ordered : ordered.where('e.index', newestFirst ? '<' : '>', after)).execute()).map(entryOf);
+  if (after !== undefined) query = query.where('e.index', beyond, after);
+  if (subject === undefined) return query;
+  return query.innerJoin('ledger_subject as s', 's.index', 'e.index').where('s.subject', '=', subject);
 }
 
 export async function findEntry(db: Reader, index: number): Promise<LedgerEntry | undefined> {

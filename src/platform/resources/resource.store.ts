@@ -63,6 +63,21 @@ export async function loadResource<Spec = unknown>(reader: Reader, kind: KindOf<
   throw unknownResource(nameOfKind(kind), name);
 }
 
+/** Several resources in force, in one read; those that are not there are absent. */
+export async function findResources(
+  reader: Reader,
+  wanted: readonly { readonly kind: string; readonly name: string }[],
+): Promise<readonly StoredResource[]> {
+  if (wanted.length === 0) return [];
+  const rows = await reader
+    .withTables<ResourceTables>()
+    .selectFrom('resource')
+    .selectAll()
+    .where((eb) => eb.or(wanted.map(({ kind, name }) => eb.and([eb('kind', '=', kind), eb('name', '=', name)]))))
+    .execute();
+  return rows.map(rowOf);
+}
+
 /** All resources of a kind in force, by name. */
 export async function listResources<Spec = unknown>(reader: Reader, kind: KindOf<Spec>): Promise<readonly StoredResource<Spec>[]> {
   const rows = await reader
