@@ -29,7 +29,7 @@ export function rightEnds({ releases, entries }: Pick<Evidence, 'releases' | 'en
 }
 
 /** Only what the judge itself said counts: a rollback for any other reason was ours. */
-export function isFalseAlarm({ quality, state, verdict, reason }: ReleaseEvidence): boolean {
+function isFalseAlarm({ quality, state, verdict, reason }: ReleaseEvidence): boolean {
   return (
     quality !== 'bad' &&
     state === 'rolled-back' &&

@@ -8,7 +8,7 @@ interface Window {
 }
 
 /** From the kill of a router until it serves again: the one time in which users may get no answer. */
-export function routerRestarts(kills: Facts['kills']): readonly Window[] {
+function routerRestarts(kills: Facts['kills']): readonly Window[] {
   return kills.filter(({ victim }) => victim === 'router').map(({ at, backAt }) => ({ from: at, to: backAt ?? Infinity }));
 }
 
