@@ -1,6 +1,6 @@
-export { decideApproval, matchQuorum } from './approval.ts';
-export type { Approval, ApprovalGate, ApprovalRule } from './approval.ts';
-export { Freeze, decideFreeze, nextOpening } from './freeze.ts';
+export { decideApproval } from './approval.ts';
+export type { Approval, ApprovalGate } from './approval.ts';
+export { decideFreeze, nextOpening } from './freeze.ts';
 export type { NamedFreeze } from './freeze.ts';
 export { listFreezesAhead } from './freeze.store.ts';
 export { closeApprovalGate, listApprovalGates, listApprovals, openApprovalGate } from './approval.store.ts';

@@ -66,7 +66,7 @@ export function releaseReadRoutes(deps: ReleaseReadDeps): readonly Route[] {
 }
 
 /** Fault 404 when there is no such release. */
-export async function loadRunOrRefuse(db: Database, release: string, now: Date): Promise<LoadedRun> {
+async function loadRunOrRefuse(db: Database, release: string, now: Date): Promise<LoadedRun> {
   const run = await loadRun(db, release, now);
   if (run) return run;
   throw new Fault({

@@ -2,8 +2,7 @@ import { z } from 'zod';
 
 /** A command line as separate words: it is started without a shell. */
 const commandLine = z.array(z.string().min(1).max(4096)).min(1).max(64);
-export const ConfigurationMap = z.record(z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, 'expected an UPPER_CASE key'), z.string().max(8192));
-export type ConfigurationMap = z.infer<typeof ConfigurationMap>;
+const ConfigurationMap = z.record(z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, 'expected an UPPER_CASE key'), z.string().max(8192));
 
 /** What is released: where its source lives, who may tag it, how it is built and started. */
 export const Application = z.strictObject({

@@ -1,6 +1,6 @@
 export { Application, versionOfTag } from './application.ts';
 export { candidateDigest, diffCandidates, stageDigest } from './candidate.ts';
-export type { Candidate, CandidateContent, CandidateDifference } from './candidate.ts';
+export type { Candidate, CandidateContent } from './candidate.ts';
 export { authorshipOf, releaseId } from './release.ts';
 export type { Author, Release } from './release.ts';
 export {

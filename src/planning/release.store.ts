@@ -126,7 +126,7 @@ export async function saveCandidate(
   return { release: candidate.release, revision: candidate.revision, digest, content: candidate.content, createdAt: candidate.at };
 }
 
-export function toRelease(row: ReleaseRow): Release {
+function toRelease(row: ReleaseRow): Release {
   return {
     id: row.id,
     application: row.application,

@@ -4,7 +4,7 @@ export { toJudgeBatch } from './canary-counts.ts';
 export { HealthCheck, decideHealth, nextProbeAt } from './health-check.ts';
 export type { ProbeResult } from './health-check.ts';
 export { observe, openJudge, openStage, resolveSettings, verdictOf } from './judge/judge.ts';
-export type { JudgeSettings, JudgeState, Verdict } from './judge/judge.ts';
+export type { JudgeSettings, Verdict } from './judge/judge.ts';
 export { probeHttp } from './probe-http.reconcile.ts';
 export { listRecentProbes, saveProbe } from './probe.store.ts';
 export { decideSoak } from './soak.ts';

@@ -35,7 +35,7 @@ export const pipeline: Pipeline = Pipeline.parse({
   rollback: { criteria: [{ name: 'errors', metric: 'error-rate', owner: 'operations', deadlineSeconds: 600 }] },
 });
 
-export const release: Release = {
+const release: Release = {
   id: 'storefront@1.1.0',
   application: 'storefront',
   version: '1.1.0',

@@ -1,2 +1,2 @@
 export { startQueue } from './start-queue.reconcile.ts';
-export type { Lease, Next, Queue, QueueLog, Reconciler, Worker } from './queue.ts';
+export type { Lease, Next, Queue, QueueLog, Reconciler } from './queue.ts';

@@ -109,7 +109,7 @@ async function refresh() {
     }
   }
   tellAge();
-  setTimeout(refresh, refreshMs);
+  setTimeout(() => void refresh(), refreshMs);
 }
 
 function signOut() {

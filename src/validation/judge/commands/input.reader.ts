@@ -16,7 +16,7 @@ export function sourceName(path: string): string {
 }
 
 /** Pushes a file, or standard input for `-`, through a reader, one chunk in memory at a time. */
-export async function readInput(path: string, reader: ByteReader): Promise<void> {
+async function readInput(path: string, reader: ByteReader): Promise<void> {
   const stream: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
   try {
     for await (const chunk of stream) reader.push(chunk as Uint8Array);

@@ -56,7 +56,7 @@ export function isFunction(name: string): boolean {
   return Object.hasOwn(PREDICATES, name) || Object.hasOwn(PLAIN, name);
 }
 
-export const SUPPORTED_FUNCTIONS: readonly string[] = [...Object.keys(PREDICATES), ...Object.keys(PLAIN)].toSorted();
+const SUPPORTED_FUNCTIONS: readonly string[] = [...Object.keys(PREDICATES), ...Object.keys(PLAIN)].toSorted();
 
 export function callFunction(node: Call, scope: Scope, { valueOf, fail }: Evaluator): unknown {
   const predicate = PREDICATES[node.name];

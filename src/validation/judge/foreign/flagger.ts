@@ -123,7 +123,7 @@ function nextStep({ stepWeight = 0, stepWeights = [] }: FlaggerAnalysis, weight:
 }
 
 /** The first violation in Flagger's order: web hooks, built-in metrics and inline queries, then templates. */
-export function faultOf(analysis: FlaggerAnalysis, check: FlaggerCheck): string | undefined {
+function faultOf(analysis: FlaggerAnalysis, check: FlaggerCheck): string | undefined {
   const hook = Object.entries(check.webhooks ?? {}).find(([, passed]) => !passed);
   if (hook) return `external check ${hook[0]} failed`;
   for (const metric of analysis.metrics) {

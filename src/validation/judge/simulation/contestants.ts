@@ -7,12 +7,14 @@ import { scenarios, type Scenario } from './scenarios.ts';
 import { judged, type Outcome } from './trial.ts';
 
 /** Ours in the tables: the methods on errors, ranks alone on latency, and both together as a release has them. */
-export const ourJudges = ['a1', 'a3', 'a4'] as const;
-export const ourLatencyJudges = ['b1', 'a4+b1'] as const;
+const ourJudges = ['a1', 'a3', 'a4'] as const;
+const ourLatencyJudges = ['b1', 'a4+b1'] as const;
 
 export interface Contest {
   readonly scenario: number;
   readonly judges: readonly string[];
+  /** Of our judges. */
+  readonly alpha: number;
   readonly seed: number;
   readonly from: number;
   readonly to: number;
@@ -39,7 +41,7 @@ export function isAboutPassing({ name, truth }: Scenario): boolean {
 }
 
 /** Plays the runs `from` to `to` of a scenario before every judge named; each judge sees the very same streams. */
-export function play({ scenario: index, judges, seed, from, to }: Contest): Outcomes {
+export function play({ scenario: index, judges, alpha, seed, from, to }: Contest): Outcomes {
   const scenario = scenarios[index];
   if (!scenario) throw new RangeError(`expected a scenario below ${scenarios.length}, got ${index}`);
   const rivals = rivalsFor(scenario.latency).filter(({ name }) => judges.includes(name));
@@ -47,7 +49,7 @@ export function play({ scenario: index, judges, seed, from, to }: Contest): Outc
   for (let run = from; run < to; run += 1) {
     const stream = (): Iterable<Batch> => scenario.batches(seededRandom(seed, index, run));
     for (const judge of judges) {
-      const outcome = playedByUs(judge, scenario, stream);
+      const outcome = playedByUs({ judge, alpha }, scenario, stream);
       if (outcome) outcomes.get(judge)?.push(outcome);
     }
     if (rivals.length === 0) continue;
@@ -58,12 +60,17 @@ export function play({ scenario: index, judges, seed, from, to }: Contest): Outc
   return Object.fromEntries(outcomes);
 }
 
-function playedByUs(judge: string, scenario: Scenario, stream: () => Iterable<Batch>): Outcome | undefined {
-  if (judge === 'b1') return ranksAlone(stream());
+function playedByUs(
+  { judge, alpha }: { readonly judge: string; readonly alpha: number },
+  scenario: Scenario,
+  stream: () => Iterable<Batch>,
+): Outcome | undefined {
+  if (judge === 'b1') return ranksAlone(stream(), alpha);
   const [method, latency] = judge.split('+');
   if (method === undefined || !/^a\d$/.test(method)) return undefined;
   const settings = resolveSettings({
     method: method as Method,
+    alpha,
     horizonSeconds: scenario.seconds,
     metrics: scenario.metrics.map((name) => ({ name })),
     ...(latency === undefined ? {} : { latency: {} }),
@@ -71,15 +78,13 @@ function playedByUs(judge: string, scenario: Scenario, stream: () => Iterable<Ba
   return judged(settings, stream(), isAboutPassing(scenario));
 }
 
-const ALPHA = 0.01;
-
-function ranksAlone(stream: Iterable<Batch>): Outcome {
+function ranksAlone(stream: Iterable<Batch>, alpha: number): Outcome {
   let evidence = noPooledRank;
   let requests = 0;
   for (const { second, canary, latency } of stream) {
     requests += canary.requests;
     if (latency) evidence = observePooledRank(evidence, latency.canary, latency.stable);
-    if (logPooledRank(evidence).logE >= -Math.log(ALPHA)) return { rollbackAt: second + 1, passAt: null, requests, errors: 0 };
+    if (logPooledRank(evidence).logE >= -Math.log(alpha)) return { rollbackAt: second + 1, passAt: null, requests, errors: 0 };
   }
   return { rollbackAt: null, passAt: null, requests, errors: 0 };
 }

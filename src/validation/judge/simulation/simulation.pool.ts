@@ -8,7 +8,11 @@ export interface Study {
   readonly scenario: number;
   readonly judges: readonly string[];
   readonly runs: number;
+  /** Of our judges; 0.01 by default, as in the goals. */
+  readonly alpha?: number;
 }
+
+const ALPHA = 0.01;
 
 interface Options {
   readonly seed: number;
@@ -55,10 +59,10 @@ export async function playAll(studies: readonly Study[], options: Options): Prom
   return studies.map((study, index) => merged(study.judges, parts[index] ?? new Map<number, Outcomes>()));
 }
 
-function chunksOf({ scenario, judges, runs }: Study, seed: number): readonly Contest[] {
+function chunksOf({ scenario, judges, runs, alpha = ALPHA }: Study, seed: number): readonly Contest[] {
   return Array.from({ length: Math.ceil(runs / CHUNK) }, (_, index) => {
     const from = index * CHUNK;
-    return { scenario, judges, seed, from, to: Math.min(runs, from + CHUNK) };
+    return { scenario, judges, alpha, seed, from, to: Math.min(runs, from + CHUNK) };
   });
 }
 

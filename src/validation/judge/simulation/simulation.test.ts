@@ -129,7 +129,7 @@ describe('studies', () => {
     const [two] = await playAll([study], { seed: 4, workers: 2 });
 
     expect(one).toEqual(two);
-    expect(one).toEqual(play({ scenario: indexOf('4x'), judges, seed: 4, from: 0, to: 30 }));
+    expect(one).toEqual(play({ scenario: indexOf('4x'), judges, alpha: 0.01, seed: 4, from: 0, to: 30 }));
     expect(Object.values(one ?? {}).every((outcomes) => outcomes.length === 30)).toBe(true);
     for (const judge of judges) expect(titleOf(judge)).not.toBe('');
   });
@@ -139,11 +139,11 @@ describe('studies', () => {
   });
 
   test('a bad canary is noticed soon, a good one is not and passes', () => {
-    const detected = play({ scenario: indexOf('4x'), judges: ['a4'], seed: 1, from: 0, to: 60 });
+    const detected = play({ scenario: indexOf('4x'), judges: ['a4'], alpha: 0.01, seed: 1, from: 0, to: 60 });
     const summary = summarise(named('4x'), detected['a4'] ?? []);
     expect(summary.detected.value).toBe(1);
     expect(summary.delayMedian.value).toBeLessThan(70);
-    const passed = play({ scenario: indexOf('pass-25'), judges: ['a4'], seed: 1, from: 0, to: 60 });
+    const passed = play({ scenario: indexOf('pass-25'), judges: ['a4'], alpha: 0.01, seed: 1, from: 0, to: 60 });
     expect(summarise(named('pass-25'), passed['a4'] ?? []).passed.value).toBeGreaterThan(0.9);
     expect(isAboutPassing(named('pass-25'))).toBe(true);
   });

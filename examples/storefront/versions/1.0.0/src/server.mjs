@@ -19,7 +19,9 @@ const routes = Object.entries(createShop({ currency: process.env.CURRENCY ?? 'EU
 let inFlight = 0;
 let draining = false;
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void serve(request, response));
+
+async function serve(request, response) {
   const started = performance.now();
   inFlight += 1;
   let route = 'other';
@@ -46,7 +48,7 @@ const server = createServer(async (request, response) => {
     metrics.count(route, response.statusCode, took / 1000);
     log.debug({ message: 'request', method: request.method, route, status: response.statusCode, milliseconds: Math.round(took) });
   }
-});
+}
 
 function operate(path, response) {
   if (path === '/metrics') answer(response, 200, { text: metrics.text(inFlight) });
