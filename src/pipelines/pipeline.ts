@@ -26,7 +26,7 @@ export type Strategy = z.infer<typeof Strategy>;
 const Stage = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a lower-case name'),
   environment: z.string().min(1).max(63),
-  gates: z.array(ApprovalGate).max(10).default([]),
+  gates: z.array(ApprovalGate).max(1, 'expected one approval gate; name all its roles in it').default([]),
   strategy: Strategy,
   healthCheck: HealthCheck,
   /** How long the version must stay healthy with all traffic before the stage counts as passed. */

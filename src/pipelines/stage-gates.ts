@@ -34,12 +34,16 @@ export interface GateDecision {
   readonly decision: Decision;
 }
 
-/** Whether this release already stands in the stage's environment with exactly what the candidate says. */
+/**
+ * Whether this release already stands in the stage's environment with exactly what the candidate says: because this very
+ * candidate was deployed there, or an earlier one that differs only in what other stages are about.
+ */
 export function isPassed(stage: StageFacts, candidate: Candidate): boolean {
-  return (
-    stage.deployment?.state === 'succeeded' &&
-    stage.deployment.stageDigest === stageDigest(candidate.content, stage.stage.name, stage.stage.environment)
-  );
+  const { deployment } = stage;
+  if (deployment?.state !== 'succeeded') return false;
+  // The digest of a stage is a function of its candidate, and hashing it is a third of a whole decision.
+  if (deployment.candidateDigest === candidate.digest) return true;
+  return deployment.stageDigest === stageDigest(candidate.content, stage.stage.name, stage.stage.environment);
 }
 
 /** Every gate in front of a stage, decided from facts alone. The pipeline goes on when all of them allow. */

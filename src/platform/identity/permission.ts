@@ -68,6 +68,8 @@ export const fieldRoles: Readonly<Record<string, readonly Permission[]>> = {
 export const administratorMayNot: readonly Permission[] = [
   'release.create',
   'release.promote',
+  'release.hold',
+  'release.roll-back',
   'build.create',
   'artifact.create',
   'approval.decide',

@@ -41,6 +41,25 @@ describe('conditions', () => {
     ['result[0] < 0.95', [Number.NaN], false],
     ['result["a-b"] == 1', { 'a-b': 1 }, true],
     ['result + "b" == "ab"', 'a', true],
+    ['result < 1', 1, false],
+    ['result <= 1 and result >= 1 and not (result > 1)', 1, true],
+    ['result < "b" and result > "A"', 'a', true],
+    ['result == [1, [2]]', [1, [2]], true],
+    ['result == [1]', [1, 2], false],
+    ['result == [1, 3]', [1, 2], false],
+    ['result.a == result.b', { a: { x: 1 }, b: { x: 1 } }, true],
+    ['result.a == result.b', { a: { x: 1 }, b: { x: 2 } }, false],
+    ['result.a != result.b', { a: { x: 1 }, b: { y: 1 } }, true],
+    ['"a" in result and not ("b" in result)', { a: 1 }, true],
+    ['1 in result', null, false],
+    ['one(result, # > 2)', [1, 2, 3], true],
+    ['one(result, # > 1)', [1, 2, 3], false],
+    ['not result and true', false, true],
+    ['not (result == 1) == true', 2, true],
+    ['-result + 3 == 1', 2, true],
+    ['len(filter(result, # > 1)) == 2 and first(map(result, # * 2)) == 2 and last(result) == 3', [1, 2, 3], true],
+    ['result startsWith "ab" and result endsWith "yz" and upper(trim(result)) == "ABXYZ"', 'abxyz', true],
+    ['abs(result) == 2.5 and floor(result) == -3 and ceil(result) == -2 and round(result) == -3', -2.5, true],
     ['median(result) == 2.5', [4, 1, 3, 2], true],
     ['median(result) == 3', [5, 3, 1], true],
     [Array.from({ length: 150 }, () => '(1 == 1)').join(' and '), 0, true],
@@ -66,6 +85,13 @@ describe('conditions', () => {
     ['(result > 1', 1, 'unexpected the end'],
     ['result @ 1', 1, 'unexpected character'],
     ['!result', 1, 'expected bool'],
+    ['result contains "a"', 1, 'invalid operation: float64 contains string'],
+    ['"a" contains result', 1, 'invalid operation: string contains float64'],
+    ['result < "b"', 1, 'invalid operation: float64 < string'],
+    ['1 in result', 'a', 'operator "in" not defined on string'],
+    ['1 in result', { a: 1 }, 'operator "in" not defined on map'],
+    ['all(result, # > 1)', null, 'builtin all takes only array (got nil)'],
+    ['all(result, # > 1)', 'x', 'builtin all takes only array (got string)'],
     ['result[0] == 1', { a: 1 }, 'cannot fetch 0 from map'],
     ['result["a"] == 1', [1], 'cannot fetch a from list'],
     ['result - "b" == "a"', 'a', 'invalid operation: string - string'],
@@ -218,6 +244,8 @@ describe('a run', () => {
     const run = { metrics: [a, { ...b, count: 2 }], measurements: { a: values(2), b: values(0, 0) } };
     expect(judgeArgo({ ...run, dryRun: ['a'] })).toMatchObject({ phase: 'Successful', decidedAtSecond: 60 });
     expect(judgeArgo({ ...run, dryRun: ['*'] }).phase).toBe('Successful');
+    const failing = judgeArgo({ metrics: [a, { ...b, failureLimit: 0 }], measurements: { a: values(2), b: values(2) }, dryRun: ['a'] });
+    expect(failing.message).toBe('Metric "b" assessed Failed due to failed (1) > failureLimit (0)');
   });
 
   test('the worst metric names the phase', () => {

@@ -48,6 +48,12 @@ describe('a canary', () => {
     expect(verdict.phase).toBe('Promoting');
   });
 
+  test('a list that ends with everything promotes from there', () => {
+    const verdict = judgeFlagger({ ...canary, stepWeight: 0, stepWeights: [50, 100] }, rates(100, 100));
+    expect([verdict.checks.map(({ weight }) => weight), verdict.phase]).toEqual([[100, 100], 'Promoting']);
+    expect(judgeFlagger({ ...canary, stepWeight: 0, maxWeight: 0 }, rates(100, 100)).phase).toBe('Progressing');
+  });
+
   test('mirrors for one step before it sends anyone to the canary', () => {
     expect(judgeFlagger({ ...canary, mirror: true }, rates(100, 100)).checks.map(({ weight }) => weight)).toEqual([10, 20]);
   });

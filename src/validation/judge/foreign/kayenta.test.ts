@@ -142,6 +142,15 @@ describe('classification', () => {
     expect(at(effect + 1e-9)).toBe('Pass');
   });
 
+  test('mean ratios have neutral thresholds of one, so a rise in rank with a fall in mean passes', () => {
+    // Seven of eight points are higher, one outweighs them: the mean falls to 0.7 of the control's.
+    const control = [10, 11, 12, 13, 14, 15, 16, 400];
+    const experiment = [40, 41, 42, 43, 44, 45, 46, 47];
+    expect(classifyKayenta({ ...base, control, experiment }).classification).toBe('Pass');
+    const verdict = classifyKayenta({ ...base, control, experiment, params: { effectSize: { allowedIncrease: 0.5 } } });
+    expect(verdict).toMatchObject({ classification: 'High', evidence: { effect: expect.closeTo(348 / 491, 12) } });
+  });
+
   test('CLES has neutral thresholds of one half', () => {
     expect(classifyKayenta({ ...base, params: { effectSize: { measure: 'cles' } } })).toMatchObject({
       classification: 'High',
