@@ -38,9 +38,17 @@ describe('a release under way', () => {
   });
 
   test('passes a stage again when what ran there is not the candidate any more', () => {
-    const stale = stageFacts('staging', { deployment: deployment('staging', { stageDigest: 'sha256:old' }) });
+    const stale = stageFacts('staging', {
+      deployment: deployment('staging', { candidateDigest: 'sha256:old', stageDigest: 'sha256:old' }),
+    });
 
     expect(nextAction(runFacts({ stages: [stale, stageFacts('production')] }))).toEqual({ do: 'begin-deployment', stage: 'staging' });
+  });
+
+  test('stays past a stage that its new candidate leaves as it was', () => {
+    const earlier = stageFacts('staging', { deployment: deployment('staging', { candidateDigest: 'sha256:old' }) });
+
+    expect(nextAction(runFacts({ stages: [earlier, stageFacts('production')] }))).toEqual({ do: 'open-approval', stage: 'production' });
   });
 
   test('asks people when it reaches their gate', () => {
