@@ -63,7 +63,9 @@ function releaseBeforeProduction(): RunFacts {
     candidate: { release: base.release.id, revision: 1, digest, content, createdAt: start },
     proposed: contentOf(),
     stages: [
-      stageFacts('staging', { deployment: deployment('staging', { stageDigest: stageDigest(content, 'staging', 'staging') }) }),
+      stageFacts('staging', {
+        deployment: deployment('staging', { candidateDigest: digest, stageDigest: stageDigest(content, 'staging', 'staging') }),
+      }),
       {
         ...production,
         stage: { ...production.stage, gates: [{ kind: 'approval', roles, expiresHours: 72 }] },
