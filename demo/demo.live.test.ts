@@ -27,16 +27,14 @@ function runDemo(): Promise<{
 test('three releases travel from a signed tag to production, and the bad one comes back', { timeout: 600_000, retry: 1 }, async () => {
   const { exit, story, progress } = await runDemo();
 
-  expect(
-    story?.expectations.filter((e) => !e.held),
-    progress,
-  ).toEqual([]);
-  expect(story?.releases.map((r) => [r.version, r.outcome])).toEqual([
+  if (!story) throw new Error(`expected the story as JSON, got exit ${exit}: ${progress}`);
+  expect(story.expectations.filter((e) => !e.held)).toEqual([]);
+  expect(story.releases.map((r) => [r.version, r.outcome])).toEqual([
     ['1.0.0', 'completed'],
     ['1.1.0', 'completed'],
     ['1.2.0', 'rolled-back'],
   ]);
-  expect(story?.refusals.map((r) => [r.what, r.code])).toEqual([
+  expect(story.refusals.map((r) => [r.what, r.code])).toEqual([
     ['author-approval', 'approval.author'],
     ['stale-approval', 'candidate.stale'],
     ['freeze', 'freeze.active'],
