@@ -56,8 +56,6 @@ export function isFunction(name: string): boolean {
   return Object.hasOwn(PREDICATES, name) || Object.hasOwn(PLAIN, name);
 }
 
-const SUPPORTED_FUNCTIONS: readonly string[] = [...Object.keys(PREDICATES), ...Object.keys(PLAIN)].toSorted();
-
 export function callFunction(node: Call, scope: Scope, { valueOf, fail }: Evaluator): unknown {
   const predicate = PREDICATES[node.name];
   const [source, body] = node.args;

@@ -180,7 +180,7 @@ describe('a metric', () => {
     const verdict = judge({ ...good, count: 3, failureLimit: 3 }, [error, ...values(2, 0, 0)]);
     expect(verdict).toMatchObject({ phase: 'Successful', message: '', decidedAtSecond: 130 });
     const tally = { count: 3, successful: 2, failed: 1, inconclusive: 0, error: 1, consecutiveError: 0, consecutiveSuccess: 2 };
-    expect(verdict.metricResults[0]).toMatchObject(tally);
+    expect(verdict.metricResults[0]).toMatchObject({ ...tally, message: 'count (3) reached' });
   });
 
   test('inconclusive measurements pause', () => {

@@ -147,6 +147,9 @@ describe('classification', () => {
     const control = [10, 11, 12, 13, 14, 15, 16, 400];
     const experiment = [40, 41, 42, 43, 44, 45, 46, 47];
     expect(classifyKayenta({ ...base, control, experiment }).classification).toBe('Pass');
+    const shifted = low.map((value) => value + 8);
+    expect(classifyKayenta({ ...base, control: high, experiment: high.map((value) => value + 8) }).classification).toBe('High');
+    expect(classifyKayenta({ ...base, control: shifted, experiment: low }).classification).toBe('Low');
     const verdict = classifyKayenta({ ...base, control, experiment, params: { effectSize: { allowedIncrease: 0.5 } } });
     expect(verdict).toMatchObject({ classification: 'High', evidence: { effect: expect.closeTo(348 / 491, 12) } });
   });
