@@ -43,8 +43,9 @@ async function main(options: Options): Promise<void> {
   say(`plan of seed ${plan.seed}: ${plan.kills.map(({ victim, afterMs }) => `${victim} +${(afterMs / 1_000).toFixed(1)}`).join(', ')}`);
   say(`  releases: ${JSON.stringify(plan.releases)}; a worker is stopped after kills ${plan.stopsAfter.join(', ')}`);
   const interrupted = new AbortController();
+  // Once and for all: a second Ctrl-C would leave processes behind that nobody watches.
   for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => interrupted.abort(new Error(`${name}: everything of this run is ended`)));
+    process.on(name, () => interrupted.abort(new Error(`${name}: everything of this run is ended`)));
   const evidence: Evidence = await runChaos({ plan, ratePerSecond: options.rate, logs: options.logs, say, signal: interrupted.signal });
   const report = reportOf(evidence, { seed: plan.seed, seconds: (performance.now() - startedAt) / 1_000 });
   process.stderr.write(textOf(report));

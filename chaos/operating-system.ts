@@ -7,6 +7,7 @@ interface Process {
   readonly session: number;
   readonly folder: string;
   readonly command: string;
+  readonly environment: string;
 }
 
 /** Names of the host's instances whose folders processes run in, one mention a session: what really runs, whatever the host believes. */
@@ -18,17 +19,18 @@ export async function listInstanceProcesses(home: string): Promise<readonly stri
   return [...groups.values()];
 }
 
-/** SIGKILL to each process that runs in this folder or was started with a path in it, by its number. Linux only. */
+/** SIGKILL to each process that lives in this folder, by its number. Linux only. */
 export async function endProcessesIn(folder: string): Promise<number> {
   const left = await listProcessesIn(folder);
   for (const { pid } of left) signal(pid, 'SIGKILL');
   return left.length;
 }
 
+/** Those that run in it, were started with a path in it, or have their home in it. */
 export async function listProcessesIn(folder: string): Promise<readonly Process[]> {
-  return (await listProcesses()).filter(
-    (each) => each.pid !== process.pid && (isIn(each.folder, folder) || each.command.includes(`${folder}/`)),
-  );
+  const livesThere = ({ pid, folder: cwd, command, environment }: Process): boolean =>
+    pid !== process.pid && (isIn(cwd, folder) || command.includes(`${folder}/`) || environment.includes(`TIDEGATE_HOME=${folder}/`));
+  return (await listProcesses()).filter(livesThere);
 }
 
 function isIn(path: string, folder: string): boolean {
@@ -43,14 +45,15 @@ async function listProcesses(): Promise<readonly Process[]> {
 
 async function readProcess(pid: number): Promise<Process | undefined> {
   try {
-    const [stat, command, folder] = await Promise.all([
+    const [stat, command, environment, folder] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
+      readFile(`/proc/${pid}/environ`, 'utf8'),
       readlink(`/proc/${pid}/cwd`),
     ]);
     // The name in parentheses may hold spaces; what follows the last one is fixed: state, parent, group, session.
     const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : { pid, session: Number(session), folder, command };
+    return state === 'Z' || state === 'X' ? undefined : { pid, session: Number(session), folder, command, environment };
   } catch {
     return undefined; // gone meanwhile
   }

@@ -69,7 +69,11 @@ async function actOut(
   const stops: Promise<StoppedWorker | undefined>[] = [];
   let isOver = false;
   const onKilled = (count: number): void => {
-    if (plan.stopsAfter.includes(count)) stops.push(chain(stops.at(-1), () => stopLeaseHolder({ stage, spared, say, signal })));
+    if (!plan.stopsAfter.includes(count)) return;
+    const stop = chain(stops.at(-1), () => stopLeaseHolder({ stage, spared, say, signal }));
+    // When the run ends early nobody waits for it any more; its failure must not end the cleaning up.
+    stop.catch(() => {});
+    stops.push(stop);
   };
   const killing = (async () => {
     const kills = await killByPlan({ platform: stage.platform, plan, spared, onKilled, say, signal });
