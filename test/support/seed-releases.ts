@@ -74,7 +74,7 @@ function releaseAt({ releases, applications, newestAt }: ReleasesSeed, i: number
     version,
     at: new Date(newestAt.getTime() - (releases - 1 - i) * 20 * 60_000),
     artifact: digestOfBytes(`${application}@${version}`),
-    fate: left <= underWay ? (left === underWay && i % 4 === 0 ? 'observing' : 'waiting') : fateOf(nth),
+    fate: left <= underWay ? (left === underWay && (i % applications.length) % 4 === 0 ? 'observing' : 'waiting') : fateOf(nth),
   };
 }
 
