@@ -29,7 +29,9 @@ function settingsOf(deployment: Deployment): JudgeSettings {
   if (!criterion)
     throw new Fault({ code: 'criterion.missing', message: 'expected a rollback criterion; the pipeline should have been refused' });
   return resolveSettings({
-    method: 'a1',
+    method: criterion.method,
+    // The whole watch, over which a method with restarts spreads its evidence.
+    horizonSeconds: criterion.deadlineSeconds * weightsOf(deployment).length,
     alpha: criterion.alpha,
     toleratedRatio: criterion.toleratedRatio,
     nonInferiorityRatio: criterion.nonInferiorityRatio,

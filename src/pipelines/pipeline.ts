@@ -47,6 +47,10 @@ const RollbackCriterion = z
     name: z.string().min(1).max(63),
     metric: z.literal('error-rate'),
     trigger: z.literal('automatic').default('automatic'),
+    method: z
+      .enum(['a1', 'a3', 'a4'])
+      .default('a1')
+      .describe('How errors are judged: a1 the mixture, a3 with restarts for harm that begins late, a4 the quickest of both'),
     owner: z.string().min(1).max(63).describe('Role or person accountable for this criterion'),
     alpha: z.number().gt(0).lt(1).default(0.01),
     toleratedRatio: z.number().min(1).max(100).default(1),
