@@ -20,17 +20,19 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** As `npm run chaos` does; `onStderr` sees all of it so far. */
-function runChaos(args: readonly string[], onStderr: (said: string, end: () => void) => void = () => {}): Promise<Ended> {
+/** As `npm run chaos` does; interrupted once, when it has said `stopWhen`. */
+function runChaos(args: readonly string[], stopWhen?: string): Promise<Ended> {
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
   const env = { ...process.env, TMPDIR: folder };
   const child = spawn(process.execPath, [join(import.meta.dirname, 'chaos.ts'), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
+  let interrupted = false;
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
-    onStderr(stderr, () => child.kill('SIGINT'));
+    if (stopWhen === undefined || interrupted || !stderr.includes(stopWhen)) return;
+    interrupted = child.kill('SIGINT');
   });
   child.once('error', reject);
   child.once('close', (status) => resolve({ status, stdout, stderr }));
@@ -56,9 +58,7 @@ test('six kills and a stopped worker: every invariant holds, and nothing is left
 });
 
 test('an interrupted run ends everything it started', async () => {
-  const { status, stdout } = await runChaos(['--kills', '6', '--seed', '4'], (said, end) => {
-    if (said.includes('is released')) end();
-  });
+  const { status, stdout } = await runChaos(['--kills', '6', '--seed', '4'], 'is released');
 
   expect([status, stdout]).toEqual([1, '']);
   expect(await leftOvers()).toEqual([]);

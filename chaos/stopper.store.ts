@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Database } from '../src/platform/database/database.ts';
-import { isAlive, signal } from '../src/platform/processes/process-table.ts';
+import { isAlive, readProcess, signal } from '../src/platform/processes/process-table.ts';
 import type { StoppedWorker } from './evidence.ts';
 import { pidOf } from './killer.ts';
 import { patiently, until } from './patience.ts';
@@ -89,7 +89,9 @@ async function catchOne(db: Database, { stage, spared }: StopperOptions): Promis
     // What it had sent by then may still be carried out.
     await sleep(100);
     const still = (await listHeld(db).catch(() => [])).find(({ key, token }) => key === held.key && token === held.token);
-    if (still) return { worker, pid, held };
+    // One that was killed a moment ago still looks like a holder; it will not wake up.
+    const isStopped = (await readProcess(pid))?.state === 'T';
+    if (still && isStopped) return { worker, pid, held };
     signal(pid, 'SIGCONT');
     spared.delete(worker);
   }
