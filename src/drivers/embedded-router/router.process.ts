@@ -9,6 +9,8 @@ import { serveControlSocket, type ControlHandlers } from '../../platform/control
 import { EmbeddedRouter } from './embedded-router.ts';
 import { defaultIdentity } from './identity.ts';
 import { inputs } from './route.ts';
+import type { StartedProcess } from '../../platform/processes/main.ts';
+import { runProcess } from '../../platform/processes/main.ts';
 
 const drainMs = 30_000;
 
@@ -40,7 +42,7 @@ function handlersOf(router: EmbeddedRouter): ControlHandlers {
   };
 }
 
-async function main(): Promise<void> {
+async function start(): Promise<StartedProcess> {
   const { env } = process;
   const home = resolve(env.TIDEGATE_HOME ?? '.tidegate');
   const socket = `${home}/run/router.sock`;
@@ -71,27 +73,16 @@ async function main(): Promise<void> {
   await router.restore();
   restored.resolve();
   const routes = await router.listRoutes();
-  process.stdout.write(
-    `${JSON.stringify({ ready: true, process: 'router', pid: process.pid, socket, lanes: routes.map((route) => route.lane) })}\n`,
-  );
-
-  const stop = async (): Promise<void> => {
-    log('stopping');
-    await router.stop(drainMs);
-    await control.close();
-    process.exit(0);
+  return {
+    ready: { socket, lanes: routes.map((route) => route.lane) },
+    stop: async () => {
+      log('stopping');
+      await router.stop(drainMs);
+      await control.close();
+    },
   };
-  process.once('SIGTERM', () => void stop());
-  process.once('SIGINT', () => void stop());
 }
 
-// Its parent may be long gone: a closed pipe must not end the router.
-process.stdout.on('error', () => undefined);
-process.stderr.on('error', () => undefined);
+// What nobody awaited is a defect to be told, not a reason to stop serving users.
 process.on('unhandledRejection', logTrouble);
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
+await runProcess('router', start);

@@ -9,6 +9,8 @@ import { serveControlSocket, type ControlHandlers } from '../../platform/control
 import { inputs } from './instance.ts';
 import { defaultPorts } from './port-range.ts';
 import { ProcessHost } from './process-host.ts';
+import type { StartedProcess } from '../../platform/processes/main.ts';
+import { runProcess } from '../../platform/processes/main.ts';
 
 const suspendGraceMs = 10_000;
 
@@ -49,7 +51,7 @@ function handlersOf(host: ProcessHost): ControlHandlers {
   };
 }
 
-async function main(): Promise<void> {
+async function start(): Promise<StartedProcess> {
   const home = resolve(process.env.TIDEGATE_HOME ?? '.tidegate');
   await mkdir(home, { recursive: true, mode: 0o700 });
   const socket = `${home}/run/host.sock`;
@@ -75,25 +77,16 @@ async function main(): Promise<void> {
   await host.restore();
   restored.resolve();
   const instances = host.listInstances().filter((instance) => instance.state !== 'stopped');
-  process.stdout.write(`${JSON.stringify({ ready: true, process: 'host', pid: process.pid, socket, instances: instances.length })}\n`);
-
-  const stop = async (): Promise<void> => {
-    log('stopping; applications run on');
-    await control.close();
-    await host.stop();
-    process.exit(0);
+  return {
+    ready: { socket, instances: instances.length },
+    stop: async () => {
+      log('stopping; applications run on');
+      await control.close();
+      await host.stop();
+    },
   };
-  process.once('SIGTERM', () => void stop());
-  process.once('SIGINT', () => void stop());
 }
 
-// Its parent may be long gone: a closed pipe must not end the host.
-process.stdout.on('error', () => undefined);
-process.stderr.on('error', () => undefined);
+// What nobody awaited is a defect to be told, not a reason to stop serving users.
 process.on('unhandledRejection', logTrouble);
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
+await runProcess('host', start);
