@@ -70,8 +70,12 @@ function counts(traffic: Traffic): Scenario['batches'] {
 }
 
 /**
- * Clients that retry: a visit of five requests within five seconds fails as a whole or not at all. The unit is the user, as
- * `countUsers` counts it; counting requests here breaks every guarantee.
+ * Clients that retry: a visit of five requests within five seconds fails as a whole or not at all. The unit is the user, of
+ * what was served as well as of what failed: a user counts in the second of its first request.
+ *
+ * Both halves matter. Requests as the unit of failure break every guarantee. Failed users over served requests break it too,
+ * less visibly: five requests of one visit make the share of a second wander more than the share of the users in it, and a
+ * failure in a second that the canary served little of looks like evidence (A4 at alpha 0.0065: 1.28 % of 2,500 runs).
  */
 function bursts(): Scenario['batches'] {
   const visits = { canary: new PoissonLaw((RPS * SHARE) / VISIT_REQUESTS), stable: new PoissonLaw((RPS * (1 - SHARE)) / VISIT_REQUESTS) };
@@ -83,9 +87,13 @@ function bursts(): Scenario['batches'] {
   };
 }
 
+interface Visit extends UserRequest {
+  begun: boolean;
+}
+
 class Visitors {
   readonly #arrivals: PoissonLaw;
-  readonly #ahead: UserRequest[][] = [];
+  readonly #ahead: Visit[][] = [];
   #count = openUserCount();
   #visits = 0;
 
@@ -97,13 +105,19 @@ class Visitors {
     const arrivals = this.#arrivals.draw(random);
     for (let visit = 0; visit < arrivals; visit += 1) {
       this.#visits += 1;
-      const request = { user: String(this.#visits), failed: random() < BASE };
+      const request = { user: String(this.#visits), failed: random() < BASE, begun: false };
       for (let n = 0; n < VISIT_REQUESTS; n += 1) (this.#ahead[Math.floor(random() * VISIT_REQUESTS)] ??= []).push(request);
     }
-    const { count, arm } = countUsers(this.#count, second, this.#ahead.shift() ?? []);
+    const { count, arm } = countUsers(this.#count, second, (this.#ahead.shift() ?? []).filter(isFirst));
     this.#count = count;
     return arm;
   }
+}
+
+function isFirst(visit: Visit): boolean {
+  const first = !visit.begun;
+  visit.begun = true;
+  return first;
 }
 
 const TWENTY = Array.from({ length: 19 }, (_, index) => `metric-${index + 2}`);

@@ -75,7 +75,8 @@ describe('scenarios', () => {
     expect(totals('lowtraffic')['rps']).toBeCloseTo(10, 0);
     expect(totals('outage')['canary']).toBe(1);
     // Users, not their five requests, are counted.
-    expect(totals('bursts')['stable']).toBeCloseTo(0.001, 3);
+    expect(totals('bursts')['rps']).toBeCloseTo(40, 0);
+    expect(totals('bursts')['stable']).toBeCloseTo(0.005, 3);
     expect(totals('latency')['rps']).toBeCloseTo(200, -1);
   });
 
