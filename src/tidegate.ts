@@ -26,6 +26,9 @@ program.hook('preAction', (_, action) => {
   if (program.opts<{ readonly json?: boolean }>().json) action.setOptionValue('json', true);
 });
 
+// Whoever reads us may have read enough (`| head`): that is a quiet end, not a defect.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 try {
   await program.parseAsync();
 } catch (cause) {

@@ -11,6 +11,8 @@ import { paintProblem } from './problem.ts';
 export interface Session {
   readonly server: string;
   readonly token: string | undefined;
+  /** Only what this command was given (flag or environment), never who signed in before. */
+  readonly givenToken: string | undefined;
   readonly client: Client;
   readonly json: boolean;
   /** The one thing a command prints: JSON where that was asked for, otherwise what people read. */
@@ -55,23 +57,29 @@ export function withSession(work: (session: Session, ...args: any[]) => Promise<
 async function openSession(globals: Globals): Promise<Session> {
   const stored = await readCredentials();
   const server = globals.server ?? process.env['TIDEGATE_URL'] ?? stored?.server ?? 'http://127.0.0.1:4400';
-  const token = await tokenOf(globals, stored, server);
+  refuseAddress(server);
+  const givenToken = await givenTokenOf(globals);
+  // A token goes only to the server it was stored for.
+  const token = givenToken ?? (stored?.server === server ? stored.token : undefined);
   const json = globals.json === true;
   return {
     server,
     token,
+    givenToken,
     client: createClient({ server, ...(token === undefined ? {} : { token }) }),
     json,
     print: (value, human) => void process.stdout.write(`${json ? JSON.stringify(value, null, 2) : human()}\n`),
   };
 }
 
-async function tokenOf(globals: Globals, stored: Credentials | undefined, server: string): Promise<string | undefined> {
+function refuseAddress(server: string): void {
+  if (/^https?:$/.test(URL.parse(server)?.protocol ?? '')) return;
+  throw new Ended(exitCode.badInput, `expected an address such as http://127.0.0.1:4400 (--server, TIDEGATE_URL), got ${server}`);
+}
+
+async function givenTokenOf(globals: Globals): Promise<string | undefined> {
   if (globals.tokenFile !== undefined) return (await readText(globals.tokenFile)).trim();
-  const fromEnvironment = process.env['TIDEGATE_TOKEN'];
-  if (fromEnvironment) return fromEnvironment.trim();
-  // A token goes only to the server it was stored for.
-  return stored?.server === server ? stored.token : undefined;
+  return process.env['TIDEGATE_TOKEN']?.trim() || undefined;
 }
 
 export async function readText(file: string): Promise<string> {

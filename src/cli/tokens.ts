@@ -23,7 +23,7 @@ export function tokenCommands(program: Command): void {
 }
 
 async function login(session: Session): Promise<void> {
-  const token = session.token ?? (await readText('-')).trim();
+  const token = session.givenToken ?? (await readText('-')).trim();
   const me = await unwrap(createClient({ server: session.server, token }).GET('/api/v1/me'));
   const file = await writeCredentials({ server: session.server, token });
   session.print({ ...me, file }, () => `${pc.green('✔')} signed in to ${session.server} as ${me.name}; kept in ${file}`);

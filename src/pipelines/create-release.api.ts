@@ -7,9 +7,11 @@ import { recordChange } from '../platform/ledger/record.store.ts';
 import type { Queue } from '../platform/queue/index.ts';
 import { findResource, listResources } from '../platform/resources/index.ts';
 import type { CommitAuthor, SourceRepository, TagInfo } from '../artifacts/index.ts';
-import { Application, findNewestRelease, findRelease, findReleaseByTag, releaseId, saveRelease, versionOfTag } from '../planning/index.ts';
+import { Application, findRelease, findReleaseByTag, releaseId, saveRelease, versionOfTag } from '../planning/index.ts';
 import type { KnownPerson } from './create-release.ts';
 import { authorsOf, newRelease, refuseKnownTag } from './create-release.ts';
+import { listLanes } from './lane.store.ts';
+import { Pipeline } from './pipeline.ts';
 import { saveNewRun } from './release-run.store.ts';
 import { ReleaseView, viewOfRelease } from './release-view.ts';
 
@@ -72,13 +74,21 @@ async function verify(deps: CreateReleaseDeps, call: Call<unknown, unknown, Body
     });
   const { repository, allowedSigners, protectedBranches } = application;
   const info = await deps.source.verifyTag({ repository, tag, allowedSigners, protectedBranches });
-  const before = await findNewestRelease(deps.db, name);
-  const commits = await deps.source.listAuthors({
-    repository,
-    commit: info.commit,
-    ...(before && before.commit !== info.commit ? { since: before.commit } : {}),
-  });
+  const since = await servedCommit(deps.db, name);
+  const commits = await deps.source.listAuthors({ repository, commit: info.commit, ...(since && since !== info.commit ? { since } : {}) });
   return { version, tag: info, commits };
+}
+
+/**
+ * The commit users are served in the last stage: everything since then is what this release brings them, and everybody who wrote
+ * a part of it is its author. The newest release would be the wrong base: one that failed on its way changed nothing for anybody,
+ * and its authors would be forgotten. Undefined while nothing serves there: then every author counts.
+ */
+async function servedCommit(db: Database, application: string): Promise<string | undefined> {
+  const pipeline = await findResource(db, 'Pipeline', application);
+  const last = pipeline && Pipeline.parse(pipeline.spec).stages.at(-1)?.environment;
+  const live = (await listLanes(db, application)).find((lane) => lane.environment === last)?.live;
+  return live && (await findRelease(db, live.release))?.commit;
 }
 
 async function create(tx: Transaction, call: Call<unknown, unknown, Body>, verified: Verified): Promise<ReleaseView> {

@@ -207,14 +207,19 @@ function refuseUnknownEnvironment(known: readonly string[], asked: string | unde
 }
 
 async function listRoleHolders(db: Database): Promise<Readonly<Record<string, readonly RoleHolder[]>>> {
-  const principals = new Map(
-    (await listResources(db, 'Principal')).map((p) => [p.name, (p.spec as { readonly emails?: readonly string[] }).emails ?? []]),
-  );
+  const principals = (await listResources(db, 'Principal')).map(({ name, spec }) => ({
+    name,
+    ...(spec as { readonly kind?: string; readonly emails?: readonly string[] }),
+  }));
+  // Only people are asked: a bot is refused when it tries to approve.
+  const people = new Map(principals.filter((p) => p.kind === 'person').map((p) => [p.name, p.emails ?? []]));
   const roles = await listResources(db, 'Role');
   return Object.fromEntries(
     roles.map((role) => [
       role.name,
-      (role.spec as { readonly members: readonly string[] }).members.map((name) => ({ name, emails: principals.get(name) ?? [] })),
+      (role.spec as { readonly members: readonly string[] }).members
+        .filter((name) => people.has(name))
+        .map((name) => ({ name, emails: people.get(name) ?? [] })),
     ]),
   );
 }

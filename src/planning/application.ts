@@ -6,7 +6,14 @@ const ConfigurationMap = z.record(z.string().regex(/^[A-Z][A-Z0-9_]{0,127}$/, 'e
 
 /** What is released: where its source lives, who may tag it, how it is built and started. */
 export const Application = z.strictObject({
-  repository: z.string().min(1).max(2048).describe('Absolute path or URL of the git repository'),
+  repository: z
+    .string()
+    .max(2048)
+    .regex(
+      /^(\/[^\0]*|file:\/\/\/[^\0]+|https:\/\/[^@/\0]+\/[^\0]*|ssh:\/\/[^:/\0]+[/:][^\0]*|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\0]+)$/,
+      'expected an absolute path, or a file, https or ssh address without a password',
+    )
+    .describe('Absolute path or URL of the git repository'),
   tagPattern: z
     .string()
     .refine((p) => p.split('{version}').length === 2, 'expected {version} exactly once')

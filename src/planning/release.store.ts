@@ -66,20 +66,6 @@ export async function findReleaseByTag(reader: Reader, application: string, tag:
   return row && toRelease(row);
 }
 
-/** The application's newest release. */
-export async function findNewestRelease(reader: Reader, application: string): Promise<Release | undefined> {
-  const row = await reader
-    .withTables<Tables>()
-    .selectFrom('release')
-    .selectAll()
-    .where('application', '=', application)
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row && toRelease(row);
-}
-
 /** The newest candidate. */
 export async function findCandidate(reader: Reader, release: string): Promise<Candidate | undefined> {
   const row = await reader

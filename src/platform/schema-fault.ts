@@ -80,7 +80,7 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): string {
 
 function detailOf(issue: z.core.$ZodIssue, value: unknown, missing: string): string {
   if (issue.code === 'custom') return issue.message;
-  const expectation = `expected ${expectationOf(issue)}`;
+  const expectation = `expected ${expectationOf(issue).replace(/^expected /, '')}`;
   if (value === undefined) return `${expectation}, but ${missing}`;
   if (issue.code === 'invalid_value' && issue.values.length > 1 && typeof value === 'string') {
     const hint = suggestion(value, issue.values.map(String));

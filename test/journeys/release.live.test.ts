@@ -198,6 +198,9 @@ describe('going back', () => {
     await writeFile(cast.configurationFile, text.slice(0, production) + canary + text.slice(production + 'kind: all-at-once'.length));
     expect((await cast.administrator.run('apply', '-f', cast.configurationFile)).exit).toBe(0);
     await release('1.2.0');
+    const { candidate } = await until('storefront@1.2.0', (seen) => seen.standing.code === 'approval.missing-role');
+    // Dana's 1.1.0 was taken back, so her commits reach users with this release: she is its author as well.
+    expect((await approve('dana', 'storefront@1.2.0', candidate?.digest ?? '')).problem).toMatchObject({ code: 'approval.author' });
     await approveAll('storefront@1.2.0');
     await until('storefront@1.2.0', (s) => s.deployments.some((d) => d.state === 'observing'));
 

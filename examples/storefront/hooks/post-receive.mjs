@@ -87,7 +87,7 @@ function tell(tag, { status, body, problem }) {
   if (status === undefined) {
     process.exitCode = 1;
     say(
-      `${tag.name}: Tidegate does not answer (${problem}). The tag is pushed; ask for the release later: tidegate release ${settings.application} ${tag.name}`,
+      `${tag.name}: Tidegate does not answer (${problem}). The tag is pushed; ask for the release later: tidegate release create --application ${settings.application} --tag ${tag.name}`,
     );
     return;
   }

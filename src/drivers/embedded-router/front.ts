@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Fault } from '../../platform/fault.ts';
 import { Exchange } from './exchange.ts';
 import { FastConnection, keepAliveSeconds, type FastConnectionOwner } from './fast-connection.ts';
-import { hopByHop, namedHeaders } from './http-head.ts';
+import { hopByHop, isForgeable, namedHeaders } from './http-head.ts';
 import { userCookie, userOf, type IdentityNames } from './identity.ts';
 import type { Lane } from './lane.ts';
 import { answer, NodeClient, refuseBody, sendBody } from './node-client.ts';
@@ -116,6 +116,7 @@ export class Front implements FastConnectionOwner {
       return refuseBody(request, response, this.#options.maxBodyBytes);
     const target = originForm(request.url ?? '/', request.method === 'OPTIONS');
     if (target === undefined) return answer(response, 400, 'expected a path as request target');
+    if (!hasOneHost(request)) return answer(response, 400, 'expected one Host');
     const known = this.#userOf(request);
     const user = known ?? randomUUID();
     const isChunked = request.headers['transfer-encoding'] !== undefined;
@@ -145,7 +146,7 @@ export class Front implements FastConnectionOwner {
     let head = `${request.method} ${target} HTTP/1.1\r\n`;
     for (let i = 0; i < raw.length; i += 2) {
       const name = (raw[i] ?? '').toLowerCase();
-      if (hopByHop.has(name) || named.has(name) || name === 'expect' || (!trustForwarded && name.startsWith('x-forwarded-'))) continue;
+      if (hopByHop.has(name) || named.has(name) || name === 'expect' || isForged(name, trustForwarded)) continue;
       if (trustForwarded && name === 'x-forwarded-for') continue;
       head += `${raw[i]}: ${raw[i + 1]}\r\n`;
     }
@@ -170,6 +171,16 @@ function takeConnectionListener(server: Server): (socket: Socket) => void {
   const listeners = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners('connection');
   return (socket) => listeners.forEach((listener) => listener.call(server, socket));
+}
+
+/** Behind a proxy we trust, its words about the request stay; what names a version is always ours alone. */
+function isForged(name: string, trustForwarded: boolean): boolean {
+  return isForgeable(name) && !(trustForwarded && !name.replaceAll('_', '-').startsWith('x-tidegate-'));
+}
+
+/** RFC 9112 section 3.2: more than one Host is refused, whatever they say. */
+function hasOneHost(request: IncomingMessage): boolean {
+  return request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length <= 1;
 }
 
 /** The path alone: a proxy that passed a whole URL on would let the upstream see another host than we routed by. */

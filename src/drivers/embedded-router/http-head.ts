@@ -98,6 +98,12 @@ function framingOf(fields: Fields, bodyless: boolean): Framing | undefined {
   return contentLength === undefined ? { kind: 'close' } : { kind: 'length', length: Number(contentLength) };
 }
 
+/** What only we may tell an application about where a request came from; `_` because some servers read it as `-`. */
+export function isForgeable(name: string): boolean {
+  const plain = name.replaceAll('_', '-');
+  return plain === 'forwarded' || plain === 'x-real-ip' || plain.startsWith('x-forwarded-') || plain.startsWith('x-tidegate-');
+}
+
 /** What a Connection header names: options and headers that end at this hop. Never lets it name the length away. */
 export function namedHeaders(connection: string): ReadonlySet<string> {
   if (connection === '') return none;

@@ -1,3 +1,5 @@
+import { isForgeable } from './http-head.ts';
+
 /**
  * The requests most users send: GET or HEAD without a body, all of it in one packet, nothing unusual in its head. Only
  * these are read here; whatever is not plainly one of them goes to Node's own HTTP server on the same connection. So this
@@ -59,7 +61,7 @@ export function parseSimpleRequest(text: string, userHeader: string): SimpleRequ
       if (connectionAt !== -1 || valueOf(text, colon, next).toLowerCase() !== 'keep-alive') return undefined;
       connectionAt = at;
       afterConnection = next;
-    } else if (notSimple.has(name) || name.startsWith('x-forwarded-')) return undefined;
+    } else if (notSimple.has(name) || isForgeable(name)) return undefined;
     at = next;
   }
   if (host === undefined) return undefined;

@@ -27,9 +27,23 @@ export function compileInput(schemas: InputSchemas, where: string): (request: In
   return (request) => {
     const faults: FaultItem[] = [];
     const input = { params: params(request.params, faults), query: query(request.query, faults), body: body(request.body, faults) };
+    const unstorable = findUnstorable(input, '');
+    if (unstorable !== undefined)
+      faults.push({ pointer: unstorable, detail: 'expected text that can be stored, got a NUL character or half a surrogate pair' });
     if (faults.length > 0) throw invalidRequest(faults);
     return input;
   };
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair; found here, it is the caller's mistake and not ours. */
+function findUnstorable(value: unknown, pointer: string): string | undefined {
+  if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed() ? pointer : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, member] of Object.entries(value)) {
+    const found = findUnstorable(key, pointer) ?? findUnstorable(member, `${pointer}/${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function compilePart(part: Part, schema: z.ZodType | undefined, where: string): Check {

@@ -120,6 +120,16 @@ async function openTree(client: pg.Client, key: NoteSigner): Promise<TileTree> {
   return tree;
 }
 
+/** What is in memory must be what is stored, each time: a ledger that was cut while we run must not be signed over. */
+async function refuseCutLedger(client: pg.Client, size: number): Promise<void> {
+  const { rows } = await client.query<{ checkpoint: number; entries: number }>(
+    `select (select coalesce(max(size), 0) from ledger_checkpoint) as checkpoint, (select coalesce(max(index) + 1, 0) from ledger_entry) as entries`,
+  );
+  const { checkpoint = 0, entries = 0 } = rows[0] ?? {};
+  if (checkpoint !== size || entries !== size)
+    throw corrupt(`${size} entries were signed, and there are ${entries} under a checkpoint of ${checkpoint}`);
+}
+
 async function readTiles(client: pg.Client, size: number): Promise<Tile[]> {
   const tiles = tilesToGoOn(size);
   const { rows } = await client.query<Tile>(
@@ -132,6 +142,7 @@ async function readTiles(client: pg.Client, size: number): Promise<Tile[]> {
 async function integrate(client: pg.Client, tree: TileTree, key: NoteSigner): Promise<number> {
   const { rows } = await client.query<{ id: number; leaf: string }>(`select id, leaf from ledger_pending order by id limit ${BATCH}`);
   if (rows.length === 0) return 0;
+  await refuseCutLedger(client, tree.size);
   const batch = rows.map(({ leaf }, at) => ({ index: tree.size + at, leaf, hash: leafHash(leaf), ...columnsOf(leaf) }));
   for (const { hash } of batch) tree.append(hash);
   const note = signCheckpoint({ origin: key.name, size: tree.size, root: tree.root() }, key);
