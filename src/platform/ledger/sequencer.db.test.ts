@@ -213,6 +213,31 @@ describe('it refuses to sign', () => {
   });
 });
 
+describe('a ledger that is cut while its sequencer runs', () => {
+  test('is not signed over: the next change stays pending, and the reason is told', async () => {
+    const cut = await testDatabase();
+    const ledger = testLedger(cut.url, key);
+    try {
+      await recordAll(cut.db, [someChange(1), someChange(2), someChange(3)]);
+      await integrated(cut.db);
+      await cut.db.transaction().execute(async (tx) => {
+        await sql`set local session_replication_role = replica`.execute(tx);
+        await sql`delete from ledger_entry where index >= 1`.execute(tx);
+        await sql`delete from ledger_checkpoint where size > 1`.execute(tx);
+      });
+
+      await recordAll(cut.db, [someChange(4)]);
+      await until(() => ledger.errors.length > 0);
+
+      expect(ledger.errors[0]).toMatchObject({ code: 'ledger.corrupt' });
+      expect(await ledgerBacklog(cut.db)).toEqual({ pending: 1 });
+    } finally {
+      await ledger.sequencer.stop();
+      await cut.close();
+    }
+  });
+});
+
 describe('append-only', () => {
   test.each([
     ['update ledger_entry set leaf = leaf'],
