@@ -158,6 +158,19 @@ describe('reading requests', () => {
     expect((JSON.parse(answer.body) as { headers: Record<string, string> }).headers['x-forwarded-for']).toBe('127.0.0.1');
   });
 
+  test('nor does anything else that only the router may say about a request', async () => {
+    const forged = { forwarded: 'for=6.6.6.6', 'x-real-ip': '6.6.6.6', 'x-tidegate-version': '9', x_forwarded_for: '6.6.6.6' };
+    const answer = await client.send({ port, path: '/echo', user: 'ada', headers: forged });
+    const { headers } = JSON.parse(answer.body) as { headers: Record<string, string> };
+    expect(Object.keys(headers).filter((name) => Object.hasOwn(forged, name))).toEqual([]);
+  });
+
+  test('a request with two hosts is refused: nobody could say which one is meant', async () => {
+    const user = userOn(port);
+    user.write('GET /echo HTTP/1.1\r\nHost: shop\r\nHost: evil\r\n\r\n');
+    expect(await user.saw('HTTP/1.1 400')).not.toContain('HTTP/1.1 200');
+  });
+
   test('the first part of a streamed answer does not wait for the second', async () => {
     const user = userOn(port);
     user.write(get('/stream?ms=1500'));
