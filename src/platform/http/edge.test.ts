@@ -5,6 +5,7 @@ import { Fault } from '../fault.ts';
 import { maximumDepth, parseJsonBody } from './json-body.ts';
 import { decodeCursor, encodeCursor, pageFrom } from './page.ts';
 import { faultOf, problemOf } from './problem.ts';
+import { compileInput } from './request-input.ts';
 import { entityTag, parseEntityTags, requireVersion } from './version.ts';
 
 function codeOf(act: () => unknown): string | undefined {
@@ -65,6 +66,23 @@ test('JSON nested too deep is refused before a tree is built, also when brackets
   expect(codeOf(() => parseJsonBody(nested(maximumDepth + 1)))).toBe('body.too-deep');
   expect(codeOf(() => parseJsonBody('['.repeat(1_000_000)))).toBe('body.too-deep');
   expect(parseJsonBody(JSON.stringify({ text: `\\"${'['.repeat(200)}` }))).toEqual({ text: `\\"${'['.repeat(200)}` });
+});
+
+test('text that no database can keep is the caller’s mistake, wherever it stands', () => {
+  const read = compileInput({ params: z.strictObject({ name: z.string() }), body: z.record(z.string(), z.array(z.string())) }, 'POST /x');
+  const faultsOf = (name: string, body: unknown) => {
+    try {
+      read({ params: { name }, query: {}, body });
+      return [];
+    } catch (error) {
+      return faultOf(error).faults.map(({ pointer }) => pointer);
+    }
+  };
+
+  expect(faultsOf('shop', { notes: ['fine \u{1f600}'] })).toEqual([]);
+  expect(faultsOf('a\0', {})).toEqual(['/params/name']);
+  expect(faultsOf('shop', { notes: ['fine', 'half \ud800 a pair'] })).toEqual(['/body/notes/1']);
+  expect(faultsOf('shop', { 'key\0': [] })).toEqual(['/body']);
 });
 
 test('JSON with a member named __proto__ is refused, however it is written', () => {
