@@ -11,7 +11,7 @@ const ON_LATENCY = 'b1';
  */
 const ALPHA_ON_ERRORS = 0.0065;
 const ALPHA_ON_LATENCY = 0.01;
-/** The goals ask for at least 2,500 runs each. About twelve minutes on two idle cores; CANARY_RUNS=200 is a look in one. */
+/** The goals ask for at least 2,500 runs each. About thirteen minutes on two cores; CANARY_RUNS=200 is a look in one. */
 const RUNS = 2500;
 const SEED = 20_261_123;
 
